@@ -115,7 +115,7 @@ func (a *AccessTokens) check(i *Issuer) error {
 	}
 	for n, scope := range a.Scopes {
 		if !idtoken.IsScope(scope) {
-			problems.add("Scopes[%d]: %.80q is no scope: list each one by itself, without white "+
+			problems.add("Scopes[%d]: %.80q is not a scope: list each one by itself, without white "+
 				"space, quotes and backslashes", n, scope)
 		}
 	}

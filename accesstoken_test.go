@@ -331,10 +331,10 @@ func TestAccessTokens_New(t *testing.T) {
 		"Audiences has an empty entry": func(i *delegation.Issuer) {
 			i.AccessTokens.Audiences[0] = ""
 		},
-		`Scopes[0]: "a b" is no scope`: func(i *delegation.Issuer) {
+		`Scopes[0]: "a b" is not a scope`: func(i *delegation.Issuer) {
 			i.AccessTokens.Scopes[0] = "a b"
 		},
-		`Scopes[0]: "" is no scope`: func(i *delegation.Issuer) { i.AccessTokens.Scopes[0] = "" },
+		`Scopes[0]: "" is not a scope`: func(i *delegation.Issuer) { i.AccessTokens.Scopes[0] = "" },
 		"AllowTokenMarks has typ, by": func(i *delegation.Issuer) {
 			i.AllowTokenMarks = []string{"typ"}
 		},

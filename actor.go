@@ -71,9 +71,10 @@ const (
 //
 // An actor that the claim act of the user's token names is accepted, because the issuer has signed
 // it. The actor of an actor token is accepted if it is Listed, or if the claim may_act of the
-// user's token names it (RFC 8693 §4.4). Then sub must be its sub, iss its issuer (by default the
-// issuer of the user's token), client_id its client, and every other member must equal its claim of
-// that name. If act and an actor token are both present, they must name the same party.
+// user's token names it (RFC 8693 §4.4): sub in may_act must be the actor's subject, iss its issuer
+// (by default the issuer of the user's token) and client_id its client. Every other member must
+// equal the claim of that name in the actor token. If act and an actor token are both present, they
+// must name the same party.
 type Actors struct {
 	// Listed are actors that may act for every user of the target with their own tokens. Empty:
 	// only actors that the user's token names.
@@ -184,7 +185,8 @@ func (a *Actors) checkListed(n int) error {
 			return errors.New("it is listed twice")
 		}
 		if other.text() == entry.text() {
-			return errors.New("sessions would show it as they show another: give it a name")
+			return errors.New("sessions would show it under the same name as another: " +
+				"give it a Name")
 		}
 	}
 	return nil
@@ -565,8 +567,8 @@ func (d *decision) setNames(user string, target *Target, actor *acting, strict b
 	name, exact := session.NameOfTwo(user, actor.text)
 	if strict && !exact {
 		return newError(CodeSessionNameInvalid,
-			"the session name of %.80q and the actor %.80q is not one for AWS", user, actor.text).
-			overTexts(user)
+			"AWS does not accept the session name of the user %.80q and the actor %.80q",
+			user, actor.text).overTexts(user)
 	}
 	d.sessionName = name
 	return nil

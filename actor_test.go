@@ -232,7 +232,7 @@ func TestActor_Refused(t *testing.T) {
 		"act that is empty": {
 			claims: act(map[string]any{}), code: delegation.CodeActorInvalid,
 		},
-		"act whose iss is no text": {
+		"act whose iss is not text": {
 			claims: act(map[string]any{"sub": "x", "iss": 1}), code: delegation.CodeActorInvalid,
 		},
 		"a token with act": {

@@ -198,8 +198,8 @@ func (x *exchange) find(ctx context.Context, key freshness.Key) (*Credentials, e
 	return kept, err
 }
 
-// adopt takes over what a call has recorded that was this exchange's own, and has ended. Of the
-// time that was spent on the cache, the call's is not the cache's.
+// adopt takes over the record of a call that was made for this exchange alone and has ended. The
+// time of the call's stages is also counted as StageCache, so it is subtracted there.
 func (x *exchange) adopt(c *call) {
 	event := c.event
 	event.Cache = x.event.Cache
@@ -248,10 +248,10 @@ func issueError(err error) *Error {
 }
 
 // cacheKey is made of all that the decision holds, and of who decided: the token's issuer and
-// subject, and the SAML identity with the key that signs. So what is remembered is never served to
-// an identity that AWS might refuse, and not after a key was replaced. After a revocation it is
-// another key, which all processes that know of the revocation share: what another one puts late
-// under the key of before is found by none.
+// subject, the actor, and the SAML identity with the key that signs. So cached credentials are
+// never served to an identity that AWS might refuse, nor after a key was replaced. A revocation
+// changes the key, and all processes that know of the revocation use the new one. They do not find
+// what another process stores late under the old key.
 func (x *exchange) cacheKey() freshness.Key {
 	identity := x.identity(x.target)
 	certificate := x.certificateHash(identity.Keys[0].Certificate)

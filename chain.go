@@ -185,9 +185,9 @@ func (d *decision) chainedRoles() []string {
 	return list
 }
 
-// checkChainEnd refuses a session that would have to be shorter than AWS gives any. A session at
-// the end of a chain has no SessionNotOnOrAfter: AWS ends that of the first role by it, and does
-// not pass it on.
+// checkChainEnd refuses a session that would have to be shorter than AWS's minimum. AWS applies
+// SessionNotOnOrAfter only to the session of the first role, so the last session is limited by
+// its duration instead.
 func (d *decision) checkChainEnd(now time.Time, callTime time.Duration) error {
 	if len(d.chain) == 0 || d.sessionNotOnOrAfter.IsZero() {
 		return nil

@@ -25,7 +25,8 @@ const (
 	clockRefused = samldoc.AssertionLife
 )
 
-var errTakesAnything = errors.New("what answers takes anything for an assertion")
+var errTakesAnything = errors.New(
+	"the endpoint accepts any text as an assertion, so it is not AWS STS")
 
 // CheckResult is the state of one thing that exchanges depend on.
 type CheckResult struct {

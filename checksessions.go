@@ -33,7 +33,8 @@ type possible struct {
 	choice int
 }
 
-// after is changes of a rule that may be nil: one that is not of this package may decide anything.
+// after returns the sessions that the rule leaves, as its field changes does. A nil rule is one
+// that is not of this package, and may decide anything.
 func (r *readyMade) after(place int, target string, before []possible) ([]possible, bool) {
 	switch {
 	case r == nil:
@@ -474,7 +475,7 @@ func (s *sessions) checkAddressee() {
 	if recipient != "" && !isSignIn(recipient, region) {
 		s.warn(CheckWarning{
 			Code: WarningRecipientMismatch,
-			Text: fmt.Sprintf("the recipient %.200q is no sign-in address of the partition %s, "+
+			Text: fmt.Sprintf("the recipient %.200q is not a sign-in address of the partition %s, "+
 				"in which %s is", recipient, region.Partition(), region),
 			Remedy: fmt.Sprintf("remove Target.SAMLRecipient, or set it to %s",
 				region.SAMLRecipient()),

@@ -88,7 +88,7 @@ func SourceIdentityFrom(c ClaimText) (RuleFunc, error) {
 	err := c.validate(sourceIdentityText)
 	if err == nil && c.Default != "" && !session.ValidName(c.Default) {
 		//lint:ignore ST1005 it begins with the name of a field
-		err = fmt.Errorf("Default: %.80q is no source identity", c.Default)
+		err = fmt.Errorf("Default: %.80q is not a source identity", c.Default)
 	}
 	if err != nil {
 		return nil, newError(CodeConfigInvalid, "SourceIdentityFrom: %w", err)

@@ -203,17 +203,17 @@ func TestClaimText_Invalid(t *testing.T) {
 		return err
 	}
 	for want, err := range map[string]error{
-		`TagsFrom: tag "a": From: is empty`:          tags("a", text{}),
-		`TagsFrom: tag "a": Join: is "_"`:            tags("a", text{From: "x", Join: "_"}),
-		`TagsFrom: tag "a": Join: is "x"`:            tags("a", text{From: "x", Join: "x"}),
-		`TagsFrom: tag "a": Join: is "+,"`:           tags("a", text{From: "x", Join: "+,"}),
-		`TagsFrom: tag "aws:a": the tag key "aws:a"`: tags("aws:a", text{From: "x"}),
-		`TagsFrom: tag "": the tag key ""`:           tags("", text{From: "x"}),
-		`TagsFrom: tag "a": the value "a|b" of the tag "a"`: tags("a",
+		`TagsFrom: tag "a": From: is empty`:                              tags("a", text{}),
+		`TagsFrom: tag "a": Join: is "_"`:                                tags("a", text{From: "x", Join: "_"}),
+		`TagsFrom: tag "a": Join: is "x"`:                                tags("a", text{From: "x", Join: "x"}),
+		`TagsFrom: tag "a": Join: is "+,"`:                               tags("a", text{From: "x", Join: "+,"}),
+		`TagsFrom: tag "aws:a": AWS does not accept the tag key "aws:a"`: tags("aws:a", text{From: "x"}),
+		`TagsFrom: tag "": AWS does not accept the tag key ""`:           tags("", text{From: "x"}),
+		`TagsFrom: tag "a": AWS does not accept the value "a|b" of the tag "a"`: tags("a",
 			text{From: "x", Default: "a|b"}),
 		"SourceIdentityFrom: From: is empty": identity(text{}),
 		`SourceIdentityFrom: Join: is "/"`:   identity(text{From: "x", Join: "/"}),
-		`SourceIdentityFrom: Default: "a" is no source identity`: identity(
+		`SourceIdentityFrom: Default: "a" is not a source identity`: identity(
 			text{From: "x", Default: "a"}),
 	} {
 		e := wantError(t, err, delegation.StageConfig, delegation.CodeConfigInvalid)

@@ -51,7 +51,7 @@ func comparedAccessCases() []comparedCase {
 			withAccess("rfc9068", map[string]any{"jti": nil}, nil)},
 		{delegation.CodeClaimMissing, "client", missing, "client_id",
 			withAccess("rfc9068", map[string]any{"client_id": nil}, nil)},
-		{delegation.CodeClaimType, "scope", differs, "is no scope",
+		{delegation.CodeClaimType, "scope", differs, "is not a scope",
 			withAccess("rfc9068", map[string]any{"scope": "a  b"}, nil)},
 		{delegation.CodeTokenFoldedName, "payload", differs, "SCOPE",
 			withAccess("rfc9068", map[string]any{"SCOPE": "x"}, nil)},

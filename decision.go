@@ -193,7 +193,7 @@ func (t *Target) addressedBy(rc *RuleContext) (*Target, error) {
 	}
 	if rc.SAMLRecipient != "" && !isWebAddress(rc.SAMLRecipient) {
 		return nil, newError(CodeRecipientInvalid,
-			"a rule chose the recipient %.200q, which is no http or https URL",
+			"a rule chose the recipient %.200q, which is not an http or https URL",
 			rc.SAMLRecipient).overTexts(rc.SAMLRecipient)
 	}
 	chosen.SAMLRecipient = rc.SAMLRecipient
@@ -226,7 +226,7 @@ func (d *decision) setSessionName(name string, strict bool) error {
 		return nil
 	}
 	if !session.ValidName(name) {
-		return newError(CodeSessionNameInvalid, "the session name %.80q is not one for AWS", name).
+		return newError(CodeSessionNameInvalid, "AWS does not accept the session name %.80q", name).
 			overTexts(name)
 	}
 	d.sessionName = name

@@ -144,14 +144,15 @@ type Config struct {
 	// STSTimeout limits one call with its retries, in each region. Zero: 10s.
 	STSTimeout time.Duration
 	// DurationBackOff retries once with a session of one hour if the role does not allow the
-	// decided duration. AWS does not report a role's maximum, and no role has a lower one. The role
-	// is then not asked for that duration for one hour.
+	// decided duration. AWS does not report a role's maximum, but it is never below one hour. For
+	// the next hour, exchanges do not request that duration from the role again.
 	DurationBackOff bool
-	// FIPS uses STS's FIPS endpoints. It excludes DualStack. A client of the SDK that asks for them
-	// sets it, too: by AWS_USE_FIPS_ENDPOINT if STS is nil.
+	// FIPS uses STS's FIPS endpoints. It excludes DualStack. It is also set if STS is a client of
+	// the SDK with FIPS endpoints or, with a nil STS, by AWS_USE_FIPS_ENDPOINT.
 	FIPS bool
-	// DualStack uses STS's dual-stack endpoints. It excludes FIPS. A client of the SDK that asks
-	// for them sets it, too: by AWS_USE_DUALSTACK_ENDPOINT if STS is nil.
+	// DualStack uses STS's dual-stack endpoints. It excludes FIPS. It is also set if STS is a
+	// client of the SDK with dual-stack endpoints or, with a nil STS, by
+	// AWS_USE_DUALSTACK_ENDPOINT.
 	DualStack bool
 	// UnsafeSTSEmulator is for tests only, against an emulator of STS that does not read
 	// assertions, such as moto or LocalStack: any Subject, Issuer and Audience in its answers are

@@ -21,9 +21,9 @@ func (c *Config) newSTS() (STS, error) {
 	return client, errors.Join(problems...)
 }
 
-// heedClient has FIPS and DualStack say how the client of STS is made, too: by the environment
-// (AWS_USE_FIPS_ENDPOINT, AWS_USE_DUALSTACK_ENDPOINT), or by the program. Regions are then checked
-// for the endpoints that are really called.
+// heedClient sets FIPS and DualStack if the client of STS uses such endpoints, because of the
+// environment (AWS_USE_FIPS_ENDPOINT, AWS_USE_DUALSTACK_ENDPOINT) or because the program made it
+// so. Regions are then checked for the endpoints that are really called.
 func (c *Config) heedClient() error {
 	fipsBy := "Config.FIPS"
 	dualStackBy := "Config.DualStack"

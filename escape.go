@@ -48,7 +48,7 @@ func EscapeSourceIdentity(value string) string {
 // is set. An empty name gives only the hash.
 func SafeSessionName(name string) string { return session.SafeName(name) }
 
-// atLeastTwo writes a text of one plain byte as bytes are that are not plain.
+// atLeastTwo escapes a text of one plain byte, because AWS requires at least two characters.
 func atLeastTwo(escaped string) string {
 	if len(escaped) == 0 || len(escaped) >= minEscapedName {
 		return escaped

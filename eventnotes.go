@@ -41,8 +41,9 @@ type eventNotes struct {
 	PackedPolicySize    int
 	EstimatedPackedSize int
 
-	// few is nil as long as nothing is noted of what few exchanges have: it is more than half of an
-	// Event, and most exchanges come from the cache and take less time than memory for it would.
+	// few is nil until something is noted that few exchanges have. These fields are more than half
+	// of an Event. Most exchanges come from the cache, and take less time than allocating the
+	// fields would.
 	few *fewNotes
 }
 

@@ -44,8 +44,8 @@ func (i *Issuer) setDocuments(
 		return
 	}
 	if !i.hasSecureDocument(compiled) {
-		problems.add("BearerTokenFile is sent over https only, and no document of the issuer " +
-			"is there")
+		problems.add("BearerTokenFile is sent over https only, and the issuer has no https URL: " +
+			"use https, or unset it")
 	}
 	if _, err := i.bearer(); err != nil {
 		problems.add("BearerTokenFile: %w", err)

@@ -194,13 +194,13 @@ func TestKeysLeftOut(t *testing.T) {
 		{curve("crv", nil), "it has no crv"},
 		{curve("y", nil), "it has no y"},
 		{curve("y", "!"), "its y is not base64url"},
-		{curve("x", encoded(make([]byte, 32))), "it is no point of its curve"},
+		{curve("x", encoded(make([]byte, 32))), "it is not a point of its curve"},
 		{edwards("crv", "Ed448"), `its crv is "Ed448"`},
 		{edwards("x", "AAAA"), "its x has 3 bytes instead of 32"},
 		{map[string]any{"kid": "k", "kty": "RSA"}, "it has no n and no e"},
 		{
 			map[string]any{"kid": "k", "kty": "RSA", "x5c": []string{"AAAA"}},
-			"it has no n and no e, and its x5c is no certificate",
+			"it has no n and no e, and its x5c is not a certificate",
 		},
 	} {
 		t.Run(test.says, func(t *testing.T) {

@@ -12,10 +12,10 @@ import (
 )
 
 // errNoTurn says that code was not called within its limit.
-var errNoTurn = fmt.Errorf("%d others ran all the time", maxRuleRuns)
+var errNoTurn = fmt.Errorf("%d other rules or profile loads were running all the time", maxRuleRuns)
 
 // errGoexit says that code ended its goroutine instead of returning.
-var errGoexit = errors.New("it ended its goroutine")
+var errGoexit = errors.New("it ended its goroutine instead of returning")
 
 // limitedCode is code that is called in steps, such as rules.
 type limitedCode interface {

@@ -134,7 +134,7 @@ func (r *Revocations) since(
 		var key freshness.Key
 		n, err := hex.Decode(key[:], []byte(mark.Key)[:min(len(mark.Key), 2*len(key))])
 		if err != nil || n != len(key) || len(mark.Key) != 2*len(key) {
-			return nil, "", fmt.Errorf("it returned the key %.80q, which is no key", mark.Key)
+			return nil, "", fmt.Errorf("it returned the key %.80q, which is not a key", mark.Key)
 		}
 		marks = append(marks, freshness.Mark{
 			Key:    key,
@@ -233,9 +233,9 @@ func (r *Revocations) requireRecent(issued, now time.Time) error {
 		issued.UTC().Format(time.RFC3339), age.Round(time.Second), r.kept)
 }
 
-// requireIssuedAfter refuses a token that was issued at or before the end of its session. Issuers
-// round iat down, or write fractions. Tokens and logouts of the same second count as one after the
-// other.
+// requireIssuedAfter refuses a token that was issued at or before the end of its session. Some
+// issuers round iat down, others write fractions, so a token that was issued in the same second as
+// the end counts as issued before it.
 func requireIssuedAfter(issued, ended time.Time) error {
 	if ended.IsZero() || issued.Truncate(time.Second).After(ended) {
 		return nil

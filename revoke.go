@@ -74,7 +74,7 @@ func (d *Delegator) revoke(ctx context.Context, r Revocation, event *RevocationE
 		r.IssuedBefore = now.Add(d.config.Leeway)
 	}
 	if r.IssuedBefore.After(now.Add(maxLeeway)) {
-		return newError(CodeArgumentInvalid, "the revocation: IssuedBefore is %s, which is ahead",
+		return newError(CodeArgumentInvalid, "the revocation: IssuedBefore is %s, which is in the future",
 			r.IssuedBefore.UTC().Format(time.RFC3339))
 	}
 	event.IssuedBefore = r.IssuedBefore
@@ -91,15 +91,15 @@ func (r *Revocation) validate() error {
 		//lint:ignore ST1005 it begins with the name of a field
 		return errors.New("Everybody excludes Issuer, Subject and SessionID")
 	case !r.Everybody && !named:
-		return errors.New("it says nobody's sessions: set Everybody, Issuer or Subject")
+		return errors.New("it names no sessions: set Everybody, Issuer or Subject")
 	case r.SessionID != "" && r.Issuer == "":
 		return errors.New("SessionID needs Issuer: a sid is unique for one issuer only")
 	}
 	return nil
 }
 
-// marks are those of a revocation. Tokens that say of which session they are count on if another
-// session has ended. Their users share cached credentials, which are forgotten.
+// marks are those of a revocation. With a SessionID, tokens whose sid is another one remain
+// valid. The sessions of a user share cached credentials, so these are dropped too.
 func (r *Revocation) marks(made time.Time) []freshness.Mark {
 	mark := func(key freshness.Key) freshness.Mark {
 		return freshness.Mark{Key: key, Before: r.IssuedBefore, Made: made}
@@ -144,8 +144,8 @@ func (d *Delegator) mark(ctx context.Context, marks []freshness.Mark) error {
 	return nil
 }
 
-// invalidate forgets the cached credentials of a subject of any issuer, or of everybody. Tokens
-// count on.
+// invalidate drops the cached credentials of a subject of any issuer, or of everybody. Tokens
+// remain valid.
 func (d *Delegator) invalidate(ctx context.Context, r Revocation) error {
 	if ctx == nil || d == nil || d.config.Targets == nil {
 		return newError(CodeArgumentInvalid,

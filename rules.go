@@ -412,8 +412,9 @@ type rulesUnderWay struct {
 	decisive string
 }
 
-// limitedUntil returns the end of the rules from i on whose time is limited, of which one goroutine
-// runs all: to start one takes longer than many a rule. It is i if the time of that rule is not.
+// limitedUntil returns the end of the consecutive rules from i on whose time is limited. One
+// goroutine runs all of them, because starting one takes longer than many rules. If the time of
+// rule i is not limited, it returns i.
 func (u *rulesUnderWay) limitedUntil(i int) int {
 	if u.rc.limit == nil {
 		return i

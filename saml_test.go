@@ -1499,7 +1499,7 @@ func TestParseSigningKey(t *testing.T) {
 		{"no key", certificate, nil, "the signing key: "},
 		{"no certificate", nil, pkcs8, "the signing key: "},
 		{"the wrong way round", pkcs8, certificate, "the signing key: "},
-		{"garbage", certificate, block("PRIVATE KEY", []byte("garbage that is no key")),
+		{"garbage", certificate, block("PRIVATE KEY", []byte("garbage that is not a key")),
 			"the signing key: "},
 		{"cut off", certificate, pkcs8[:len(pkcs8)/2], "the signing key: "},
 		{"damaged", certificate, block("RSA PRIVATE KEY", damaged), "the signing key: "},

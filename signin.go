@@ -42,8 +42,9 @@ func (rc *RuleContext) said() signIn {
 // RequireRecentLogin refuses users, with [CodeLoginTooOld], who signed in longer ago than the
 // duration, by the claim auth_time of the ID token (OpenID Connect Core §2). If auth_time is
 // absent, not a number of seconds, or in the future, the user is refused with
-// [CodeLoginTimeMissing]. Both take Config.Leeway into account. A profile loader or another rule
-// cannot supply the time. A duration that is not positive refuses everyone.
+// [CodeLoginTimeMissing]. Config.Leeway applies to the duration and to a time in the future. A
+// profile loader or another rule cannot supply the time. A duration that is not positive refuses
+// everyone.
 //
 // Many issuers send auth_time only if the application requests it, with the parameter max_age or as
 // an essential claim. A refreshed token keeps the time of the sign-in.
@@ -60,7 +61,7 @@ func RequireRecentLogin(within time.Duration) RuleFunc {
 			return refuseSignIn(CodeLoginTimeMissing, "auth_time %v", err)
 		}
 		if at.After(said.now.Add(said.leeway)) {
-			return refuseSignIn(CodeLoginTimeMissing, "auth_time is %s, which lies ahead",
+			return refuseSignIn(CodeLoginTimeMissing, "auth_time is %s, which is in the future",
 				at.UTC().Format(time.RFC3339))
 		}
 		if within <= 0 || !said.now.Before(at.Add(within).Add(said.leeway)) {

@@ -37,7 +37,7 @@ func TestRequireRecentLogin(t *testing.T) {
 		"a fraction":   {json.Number("1795423500.5"), time.Second, "", ""},
 		"ahead within": {ago(-time.Second), time.Second, "", ""},
 		"ahead": {ago(-2 * time.Second), time.Second, delegation.CodeLoginTimeMissing,
-			"auth_time is 2026-11-23T09:00:02Z, which lies ahead"},
+			"auth_time is 2026-11-23T09:00:02Z, which is in the future"},
 		"absent": {nil, 0, delegation.CodeLoginTimeMissing, "auth_time is missing"},
 		"null":   {json.RawMessage("null"), 0, delegation.CodeLoginTimeMissing, "is missing"},
 		"text": {"1795424400", 0, delegation.CodeLoginTimeMissing,

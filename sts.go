@@ -34,9 +34,9 @@ func (c *call) redeem(ctx context.Context, response *signedResponse) (*Credentia
 	})
 }
 
-// inRegions asks AWS in the first of the decision's regions that answers. A further question goes
-// on where the last was answered. A region at rest is passed over, but never all of them: then the
-// first is asked. A single region never rests.
+// inRegions calls ask for the decision's regions in order, until one answers. The next call of
+// inRegions begins with the region that answered last. Resting regions are skipped; if all rest,
+// the first region is asked anyway. A single region never rests.
 func (c *call) inRegions(ask func(Region) (*Credentials, error)) (*Credentials, error) {
 	regions := c.decision.regions
 	if len(regions) == 1 {

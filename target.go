@@ -347,7 +347,7 @@ func (t *Target) checkNameID(problems *problems) {
 	}
 	if t.SubjectAsFolder && t.SubjectNamesNothing {
 		problems.add("SubjectAsFolder and SubjectNamesNothing are both set: unset the one that " +
-			"is not so")
+			"does not apply")
 	}
 }
 

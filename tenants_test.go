@@ -309,7 +309,7 @@ func TestKeysOfOneIssuer(t *testing.T) {
 			w.wantOutcome(t, d, token, want)
 		}
 	})
-	t.Run("an issuer that is no text", func(t *testing.T) {
+	t.Run("an issuer that is not text", func(t *testing.T) {
 		w := tenants(t, nil, contoso)
 		w.config.Issuers[0].JWKS = keySet(
 			jwk(issuerKey().Public(), map[string]any{"issuer": 1}),

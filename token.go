@@ -239,7 +239,7 @@ func (i Issuer) algorithms(problems *problems) []string {
 	for _, name := range i.Algorithms {
 		if !slices.Contains(allowed, idtoken.CanonicalAlgorithm(name)) {
 			problems.add("Algorithms: %.40q is none of %s "+
-				"(HS256 is for SharedSecret, and nothing else is, and for ClientSecrets)",
+				"(SharedSecret takes only HS256; ClientSecrets add HS256 to the others)",
 				name, strings.Join(allowed, ", "))
 		}
 	}

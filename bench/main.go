@@ -26,8 +26,8 @@ type part struct {
 
 func parts() []part {
 	return []part{
-		// First, while the heap is small: what other parts leave makes garbage collections rare, and
-		// a turn here is too short to contain as many of them as it should.
+		// First, while the heap is small. After the other parts, the heap is large and garbage
+		// collections are rare, so a short turn would contain too few of them.
 		{"scripts", false, (*bench).scripts},
 		{"responses", false, (*bench).responses},
 		{"tokens", false, (*bench).tokens},

@@ -114,7 +114,7 @@ func runBare(program *goja.Program) error {
 	}
 	function, ok := goja.AssertFunction(value)
 	if !ok {
-		return errors.New("the rule is no function")
+		return errors.New("the rule is not a function")
 	}
 	var got string
 	callback := func(call goja.FunctionCall) goja.Value {

@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// AddressLimit limits how many requests one client address may send. It counts a request before
-// anything of it is read, so requests with forged tokens count too. All endpoints that exchange
-// tokens share it; metadata, health and the preflights of browsers do not count.
+// AddressLimit limits how many requests one client address may send. A request is counted before
+// any of it is read, so requests with forged tokens count too. All endpoints that take tokens share
+// the limit; metadata, health and the preflights of browsers do not count.
 //
-// It is a token bucket as [RateLimit] is: all Requests may come at once, and used ones become
-// available again evenly over Per. For IPv6 it counts per /64 network. The address is that of
-// Config.TrustedProxies. Clients without an address count as one.
+// It is a token bucket like [RateLimit]: all Requests may come at once, and used ones become
+// available again evenly over Per. For IPv6 it counts per /64 network. Config.TrustedProxies says
+// which address counts. Clients without an address count as one.
 //
-// A refusal is 429 with Retry-After. It is logged only if the address's request before was not
-// refused, so a flood fills no log.
+// A refusal is 429 with Retry-After. Of several refusals in a row for one address, only the first
+// is logged, so a flood does not fill the log.
 type AddressLimit struct {
 	// Requests is the limit. Zero is no limit: it suits a service behind a proxy that has one.
 	Requests int
@@ -39,10 +39,12 @@ const (
 	// LimitRate is Config.AddressLimit. The answer is 429.
 	LimitRate Limit = "rate"
 
-	// LimitSize is Config.MaxBody. The answer is 413. Servers count headers by it, too.
+	// LimitSize is Config.MaxBody. The answer is 413, or 400 from BackchannelLogout. A server
+	// around the handlers can also report requests with too large headers under it.
 	LimitSize Limit = "size"
 
-	// LimitConnections is for servers that close connections above a number. These handlers do not.
+	// LimitConnections is for servers that close connections above a limit of their own. These
+	// handlers never report it.
 	LimitConnections Limit = "connections"
 )
 

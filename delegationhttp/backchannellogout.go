@@ -18,14 +18,14 @@ type LogoutReceiver interface {
 // logout tokens (OpenID Connect Back-Channel Logout 1.0). The body is a form of at most
 // Config.MaxBody bytes with the parameter logout_token. Others are ignored.
 //
-// Success is 200, after Config.Exchanger has ended the sessions that the token names. Everything
-// else is 400, as §2.8 wants it, with the body {"error", "error_description"}: also a store that is
-// down, whose error is temporarily_unavailable. The exceptions are a request with another method
-// (405), and one above Config.AddressLimit (429). If Config.Exchanger is no [LogoutReceiver], every
-// request is 501.
+// Success is 200, after Config.Exchanger has ended the sessions that the token names. Every failure
+// is 400, as §2.8 requires, with the body {"error", "error_description"}. If the store of ended
+// sessions is down, that too is 400, and the error is temporarily_unavailable. The exceptions are a
+// request with another method (405), and one above Config.AddressLimit (429). If Config.Exchanger
+// is not a [LogoutReceiver], every request is 501.
 //
-// The token proves who sends it, so the address can be public. It must be https for most
-// providers.
+// The token proves who sends it, so the endpoint can be public. Most providers require an https
+// URL.
 func (h *Handlers) BackchannelLogout() http.Handler {
 	return h.serve(endpoint{
 		method: http.MethodPost,
@@ -77,7 +77,7 @@ func (h *Handlers) readLogoutToken(
 		refused.limit = LimitSize
 		return "", refused
 	case err != nil:
-		return "", invalid(http.StatusBadRequest, "the body broke off")
+		return "", invalid(http.StatusBadRequest, "the body ended before it was complete")
 	}
 	values, refused := parseForm(body)
 	if refused != nil {

@@ -12,8 +12,8 @@ import (
 // Bearer lets only requests with a user's ID token reach a handler of your own. It is for services
 // that call AWS as the user of each request. The token comes in the header Authorization with the
 // scheme Bearer (RFC 6750 §2.1). next gets the request with a context of [delegation.WithIDToken].
-// In it a client of the AWS SDK that has the credentials of [delegation.Delegator.FromContext] is
-// the user:
+// With this context, an AWS SDK client that has the provider of
+// [delegation.Delegator.FromContext] calls AWS with the user's credentials:
 //
 //	client := s3.NewFromConfig(aws.Config{Region: region, Credentials: d.FromContext("photo-app")})
 //	mux.Handle("/photos", handlers.Bearer("photo-app", photos(client)))
@@ -28,9 +28,10 @@ import (
 //
 // A request without a token is 401. A token that is not accepted is 401 with the error
 // invalid_token, so that a client gets a new one. A user who may not have the credentials is 403.
-// All else is as for the other handlers; docs/bearer.md lists it. The header WWW-Authenticate says
-// the same, as RFC 6750 §3 and RFC 9470 §3 want it. Refusals are never cached. next's answers are
-// its own, but for the header X-Request-ID and those of the rate limit.
+// Other errors are answered as by the other handlers; docs/bearer.md lists them. The header
+// WWW-Authenticate has the same error, as RFC 6750 §3 and RFC 9470 §3 require. Refusals are never
+// cached. Answers of next are not changed, except that they have the header X-Request-ID and those
+// of the rate limit.
 //
 // A handler answers an error of a call of AWS with [Handlers.Refuse]. The body of the request, its
 // method and CORS are next's. A browser's preflight has no token, so what answers it must come

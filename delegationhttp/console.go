@@ -168,8 +168,8 @@ func (c Console) signInToken(
 // It takes the requests of Delegation, with an optional destination, a page of the console. It
 // answers {"url", "expires_in", "session_end"}. The URL is a secret, because it signs in as the
 // user until it expires. The session in the console ends with its credentials, at session_end (RFC
-// 3339), so they are never those of the cache, which may be about to expire. Without Config.Console
-// the handler is off and answers 404.
+// 3339). The cache is not used, because cached credentials may be about to expire. Without
+// Config.Console the handler is off and answers 404.
 func (h *Handlers) ConsoleSignIn() http.Handler {
 	return h.serve(endpoint{
 		method:  http.MethodPost,

@@ -73,8 +73,8 @@ type Config struct {
 
 	// TrustedProxies is the number of proxies in front of this service. Each of them must append
 	// the address of its caller to X-Forwarded-For. The client's IP address is the entry at this
-	// place, counted from the end. With zero, the default, it is the connection's. Too large a
-	// number lets clients choose their address.
+	// position in X-Forwarded-For, counted from the end. Zero, the default: it is the address of
+	// the connection. If the number is too large, clients can choose their address.
 	//
 	// With one proxy or more, the header X-Request-ID of a request is the ID of the request, if it
 	// has 1 to 128 letters, digits and -._:/+=@~. Otherwise a new ID is made. The answer's header
@@ -86,10 +86,10 @@ type Config struct {
 	ContainerTarget string
 
 	// Roles lets callers choose a role, at targets that offer several; see
-	// [delegation.Delegator.Roles]. It turns the handler Roles on, and has Delegation,
-	// ConsoleSignIn and ContainerCredentials take a role: the ARN in the parameter role, which for
-	// the last one is in the query. Exchanger must be a [RoleLister]. False: Roles answers 404, a
-	// body's role is one of the parameters for rules, and a query's is refused.
+	// [delegation.Delegator.Roles]. It turns on the handler Roles, and the parameter role, an ARN,
+	// of Delegation, ConsoleSignIn, Token and ContainerCredentials. The last one reads it from the
+	// query, the others from the body. Exchanger must be a [RoleLister]. False: Roles answers 404,
+	// role in a body is one of the parameters for rules, and role in a query is refused.
 	Roles bool
 
 	// ContainerParameters are the query parameters of ContainerCredentials that rules see, in
@@ -99,10 +99,10 @@ type Config struct {
 	ContainerParameters []string
 
 	// STSMemory is how many bytes of sessions STS remembers, for GetCallerIdentity: the access key,
-	// its secret, a hash of the session token, and whose they are. A session is forgotten when it
-	// has expired, or if it was not used for the longest time and there is no room. Nothing is
-	// remembered of sessions that other handlers hand out. Zero: 8 MiB, for some 10,000 sessions.
-	// Negative: none is remembered, and GetCallerIdentity is always refused.
+	// its secret, a hash of the session token, and whose they are. Expired sessions are forgotten,
+	// and if there is no room, the least recently used ones. Sessions that other handlers hand out
+	// are not remembered. Zero: 8 MiB, for some 10,000 sessions. Negative: none is remembered, and
+	// GetCallerIdentity is always refused.
 	STSMemory int
 
 	// Console enables ConsoleSignIn. With nil it is off.
@@ -139,10 +139,10 @@ func New(c Config) (*Handlers, error) {
 	}, nil
 }
 
-// WithConfig makes the handlers of another configuration, which go on with what the limits of this
-// one have counted: users and addresses keep what they have left, also under another limit. It is
-// for programs that reload their configuration. Errors are those of New, and these handlers stay as
-// they are.
+// WithConfig makes the handlers of another configuration, which take over what these have
+// counted for their limits: users and addresses keep the requests that they have left, even if a
+// limit changes. The sessions that STS remembers are taken over too. It is for programs that reload
+// their configuration. Errors are those of New, and these handlers do not change.
 func (h *Handlers) WithConfig(c Config) (*Handlers, error) {
 	next, err := New(c)
 	if err != nil {

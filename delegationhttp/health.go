@@ -37,12 +37,13 @@ const patience = 800 * time.Millisecond
 // "ok" if everything works, 200 "degraded" if a part works, and 503 "unavailable" if nothing works:
 // an outage of one issuer must not make the service unavailable to the users of all others.
 //
-// A result that only [delegation.CheckResult.Degrades], of a signer or of STS, never makes the
-// service unavailable. No other replica would do better, and cached credentials still work. A check
-// without an answer after 0.8 seconds has failed.
+// A failure with [delegation.CheckResult.Degrades], of a signer or of STS, never makes the service
+// unavailable. No other replica would do better, and cached credentials still work. A check without
+// an answer after 0.8 seconds has failed.
 //
 // Failures are logged at level Warn and not told to the caller. A warning of a check is logged when
-// it is new. A nil checker, or one without results, is unavailable. A nil logger discards.
+// it is new. With a nil checker, or one without results, the answer is "unavailable". A nil logger
+// discards everything.
 func Ready(checker Checker, logger *slog.Logger) http.Handler {
 	p := &readiness{checker: checker, logger: logger}
 	return readOnly(p.serve)

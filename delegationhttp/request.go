@@ -73,7 +73,7 @@ func (h *Handlers) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *re
 		refused.limit = LimitSize
 		return nil, refused
 	case err != nil:
-		return nil, invalid(http.StatusBadRequest, "the body broke off")
+		return nil, invalid(http.StatusBadRequest, "the body ended before it was complete")
 	}
 	return body, nil
 }

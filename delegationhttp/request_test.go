@@ -69,13 +69,13 @@ func TestBody(t *testing.T) {
 		"JSON, invalid UTF-8": {jsonType, inner + ",\"x\":\"\xff\"}", nil, 400,
 			notObject + "it is not UTF-8"},
 		"JSON member twice": {jsonType, inner + `,"target":"a","target":"a"}`, nil, 400,
-			notObject + `a member stands twice: "target"`},
+			notObject + `a member occurs twice: "target"`},
 		"JSON member twice, escaped": {jsonType, inner + `,"target":"a","t\u0061rget":"b"}`, nil,
-			400, notObject + `a member stands twice: "target"`},
+			400, notObject + `a member occurs twice: "target"`},
 		"JSON unknown member twice": {jsonType, inner + `,"scope":"a","scope":"b"}`, nil, 400,
-			notObject + `a member stands twice: "scope"`},
+			notObject + `a member occurs twice: "scope"`},
 		"JSON nested member twice": {jsonType, inner + `,"x":[{"y":1,"y":2}]}`, nil, 400,
-			notObject + `a member stands twice: "y"`},
+			notObject + `a member occurs twice: "y"`},
 		"JSON 32 deep": {jsonType,
 			inner + `,"x":` + strings.Repeat("[", 31) + strings.Repeat("]", 31) + "}", nil, 0, ""},
 		"JSON 33 deep": {jsonType,
@@ -198,7 +198,7 @@ func TestBody(t *testing.T) {
 			r := post(delegationPath, contentType, "")
 			// whole as it is, it may not count
 			r.Body = io.NopCloser(broken{strings.NewReader(body)})
-			ask(t, h, r).refused(t, 400, "invalid_request", "the body broke off")
+			ask(t, h, r).refused(t, 400, "invalid_request", "the body ended before it was complete")
 		}
 	})
 }

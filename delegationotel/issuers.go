@@ -20,9 +20,11 @@ type IssuerKeys interface {
 //
 //   - delegation.issuer.keys.age is the time since the fetch of the known keys. It is missing if no
 //     keys are known, or if they are not fetched.
-//   - delegation.issuer.keys.failing is how long the keys could not be refreshed. Zero: they could.
-//   - delegation.issuer.keys.remaining is the time until the known keys end, and exchanges fail,
-//     unless a refresh succeeds before. It is missing if no keys are known, or if they do not end.
+//   - delegation.issuer.keys.failing is how long refreshes of the keys have been failing. It is
+//     zero if the last refresh succeeded, or if there was none yet.
+//   - delegation.issuer.keys.remaining is the time until the known keys become unusable and
+//     exchanges fail, unless a refresh succeeds first. It is missing if no keys are known, or if
+//     they do not expire.
 //
 // Keys are refreshed when they are used. Without exchanges, age rises and remaining falls. All have
 // the attribute delegation.issuer. Without a MeterProvider nothing happens. It fails if the

@@ -17,9 +17,9 @@ const maxValue = 4_096
 const maxRequestValue = 100_000
 
 // A Context has the values of a request's condition keys, such as "aws:PrincipalTag/team" or
-// "s3:prefix". Keys have no case. A key that is not there, or has no values, is one that the
-// request does not have. Instants, such as that of aws:TokenIssueTime, are texts of RFC 3339 or
-// seconds since 1970. A value has at most 100,000 characters.
+// "s3:prefix". Keys are not case-sensitive. A key without values counts as absent from the request.
+// Instants, such as that of aws:TokenIssueTime, are texts of RFC 3339 or seconds since 1970. A
+// value has at most 100,000 characters.
 type Context map[string][]string
 
 // lower returns the context with keys in lower case.

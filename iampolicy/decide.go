@@ -8,15 +8,15 @@ import (
 
 // A Set has the policies that apply to a request. The zero value denies.
 type Set struct {
-	// Identity are the policies of the IAM user or role. What one of them allows is allowed.
+	// Identity are the policies of the IAM user or role. It is enough if one of them allows the
+	// request.
 	Identity []*Policy
 
-	// Session are the session policies. If there are any, a session may do only what one of them
-	// allows, too.
+	// Session are the session policies. If there are any, one of them must allow the request too.
 	Session []*Policy
 
-	// Boundary are the permissions boundaries of the user or role, of which IAM knows one. If
-	// there is any, the user or role may do only what one of them allows, too.
+	// Boundary are the permissions boundaries of the user or role; in IAM, each has at most one.
+	// If there are any, one of them must allow the request too.
 	Boundary []*Policy
 
 	// Resource are the policies of the resource, such as a bucket policy or the trust policy of a
@@ -97,7 +97,7 @@ func (p Place) String() string {
 // An Unmet is an Allow that would apply but for a condition.
 type Unmet struct {
 	Place
-	// Key is the first condition key that does not hold, as the policy spells it.
+	// Key is the key of the first condition that does not hold, as the policy spells it.
 	Key string
 }
 

@@ -52,10 +52,9 @@ const beforeAction = "  "
 // line and column, and the code [delegation.CodeRuleUnsupported], [delegation.CodeRuleRedirect] or
 // [delegation.CodeRuleMultifactor].
 //
-// event.user is what rules and Actions before have left of the user, and the other properties of
-// event are those of context under their names in Actions. What an Action writes to event is not
-// kept. A property that nobody supplies fails the exchange with
-// [delegation.CodeRuleContextMissing].
+// event.user is the user as earlier rules and Actions have left it. The other properties of event
+// are those of context, under their names in Actions. What an Action writes to event is not kept. A
+// property that nothing supplies fails the exchange with [delegation.CodeRuleContextMissing].
 //
 // If the source is wrong, the error is an [*Error] with line and column. Otherwise it says which
 // option is wrong.
@@ -296,8 +295,8 @@ var notInActions = []string{"configuration", "auth0", "global", "UnauthorizedErr
 // hasInActions reports whether an Action has a global of [globalNames].
 func hasInActions(name string) bool { return !slices.Contains(notInActions, name) }
 
-// located adds the place at which an error was made to the failure of an Action. A promise that was
-// rejected tells it in no other way than the error's own property stack.
+// located adds the place at which an error was made to the failure of an Action. For a rejected
+// promise, only the error's own property stack has this place.
 func (r *run) located(err error, thrown goja.Value) error {
 	failure, ours := err.(*Error)
 	object, isObject := thrown.(*goja.Object)

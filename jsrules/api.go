@@ -179,7 +179,7 @@ func (r *run) setAttribute(name, value goja.Value) {
 	}
 	given := r.argument(function, value)
 	if _, ok := jsonvalue.Texts(given); !ok {
-		panic(r.refuse(delegation.CodeRuleFailed, "%s: %.120q gets %s, which is no text, number, "+
+		panic(r.refuse(delegation.CodeRuleFailed, "%s: %.120q gets %s, which is not text, number, "+
 			"boolean, null or list of them", function, attribute, kind(value)))
 	}
 	response := r.response()

@@ -29,7 +29,7 @@ func checkAuth0(functions map[string]Function) error {
 		case name == "domain":
 			wrong = append(wrong, errors.New("Auth0: domain is Options.Domain"))
 		case name == "users" || !auth0Member().MatchString(name):
-			wrong = append(wrong, fmt.Errorf("Auth0: %.80q is no member of auth0, such as "+
+			wrong = append(wrong, fmt.Errorf("Auth0: %.80q is not a member of auth0, such as "+
 				"users.updateAppMetadata or accessToken", name))
 		case functions[name] == nil:
 			wrong = append(wrong, fmt.Errorf("Auth0: the function %q is nil", name))

@@ -147,9 +147,9 @@ func (v *vocabulary) noteRequire(call *ast.CallExpression) {
 	}
 }
 
-// limit spares a rule what only code that reaches any global needs, if it loads nothing else than
-// published libraries. lodash and async use none of the globals that are completed or guarded. The
-// others make dates, and text for people.
+// limit treats a rule that loads only published libraries as one that does not reach every global,
+// so that less has to be prepared for it. lodash and async use none of the globals that are
+// completed or guarded. The other libraries use Date and JSON.
 func (v *vocabulary) limit(o *Options) {
 	if v.reaches || len(v.required) != v.requires {
 		return

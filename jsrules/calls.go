@@ -204,8 +204,8 @@ func (c *calls) wait(timer <-chan time.Time) (due bool) {
 	}
 }
 
-// endCalls ends the calls of a turn. None goes on after it. The calls of a rule that was not
-// stopped have a last time to end by themselves.
+// endCalls ends all calls of a turn. If the rule was not stopped, its calls first get up to
+// lastCalls to end by themselves.
 func (r *run) endCalls() {
 	c := r.calls
 	if c == nil {

@@ -99,7 +99,7 @@ func readSidecars(folder fs.FS, sources, files []string) (list []*sidecar, err e
 }
 
 // errNoSidecar is about what can be no sidecar. A file that cannot be read may be one.
-var errNoSidecar = fmt.Errorf("is no regular file of at most %d bytes", maxSidecar)
+var errNoSidecar = fmt.Errorf("is not a regular file of at most %d bytes", maxSidecar)
 
 // readSmall reads a file that is not larger than a sidecar can be.
 func readSmall(folder fs.FS, file string) ([]byte, error) {

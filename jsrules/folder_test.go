@@ -129,7 +129,7 @@ func TestFolder_SidecarsRefused(t *testing.T) {
 			[]string{"every rule of the folder is disabled"}},
 		"too large": {map[string]string{"a.js": "a",
 			"a.json": `{"name": "` + strings.Repeat("x", 1<<20) + `"}`},
-			[]string{"a.json: is no regular file of at most"}},
+			[]string{"a.json: is not a regular file of at most"}},
 	} {
 		rules, err := jsrules.CompileFolder(exported(row.files), jsrules.Options{})
 		if rules != nil || err == nil {
@@ -155,7 +155,7 @@ func TestFolder_SidecarIsNoFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = jsrules.CompileFolder(os.DirFS(folder), jsrules.Options{})
-	if err == nil || !strings.Contains(err.Error(), "a.json: is no regular file") {
+	if err == nil || !strings.Contains(err.Error(), "a.json: is not a regular file") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -150,7 +150,7 @@ func (r *run) installLater(name string, value func() goja.Value) {
 		_ = global.DefineDataProperty(name, value, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_TRUE)
 	}
 	get := func(goja.FunctionCall) goja.Value {
-		// A published library that starts asks whether another one has its name, and for Buffer.
+		// When a published library starts, it looks for Buffer, and for a global of its own name.
 		if r.starting > 0 {
 			return goja.Undefined()
 		}

@@ -14,15 +14,20 @@ import (
 // them send by one client, within these limits. docs/javascript-libraries.md says what the modules
 // support.
 //
-// A rule gets an error with a code if a call is refused or fails. EHOSTNOTALLOWED is a host that is
-// not in Allow, EADDRESSNOTALLOWED a name that leads to this machine or to the metadata of its
-// cloud, ENOTHTTPS a URL without TLS, ETOOLARGE a body above MaxSize, ETOOMANYREQUESTS one request
-// too many, and EREDIRECT a redirect that would send a body to another host. Other codes are those
-// of Node, such as ENOTFOUND, ECONNREFUSED and ETIMEDOUT.
+// A rule gets an error with a code if a call is refused or fails:
 //
-// A call ends with the rule, its time limit and its exchange. No cookies are kept. To another host
-// a redirect takes no headers of the rule but Accept, Accept-Language and User-Agent. Errors name
-// the host of a URL and nothing else of it.
+//   - EHOSTNOTALLOWED: the host is not in Allow
+//   - EADDRESSNOTALLOWED: the name leads to this machine or to the metadata of its cloud
+//   - ENOTHTTPS: the URL has no TLS
+//   - ETOOLARGE: a body is larger than MaxSize
+//   - ETOOMANYREQUESTS: the rule or the exchange has sent too many requests
+//   - EREDIRECT: a redirect would send a body to another host
+//
+// Other codes are those of Node, such as ENOTFOUND, ECONNREFUSED and ETIMEDOUT.
+//
+// A call ends with the rule, its time limit and its exchange. No cookies are kept. After a redirect
+// to another host, only the rule's headers Accept, Accept-Language and User-Agent are sent. Errors
+// name the host of a URL and nothing else of it.
 type HTTP struct {
 	// Allow are the hosts that rules may call: names such as api.example.com, *.example.com for
 	// all names below one, and IP addresses. Each may have a port; without one it is 443. Names in
@@ -33,10 +38,11 @@ type HTTP struct {
 	// https.
 	PlainLoopback bool
 	// Client sends the requests; only its Transport is used. The Transport must return when a
-	// request's context ends. Addresses are not checked if it is no *http.Transport, or has its own
-	// DialContext or Dial; nor are those of https if it has its own DialTLSContext or DialTLS. Then
-	// only the names in Allow decide. Nil is a client with Go's defaults, which observes HTTPS_PROXY
-	// and NO_PROXY. It keeps idle connections for 30 seconds.
+	// request's context ends. Addresses are not checked if the Transport is not an *http.Transport,
+	// or has its own DialContext or Dial. Addresses of https are not checked either if it has its
+	// own DialTLSContext or DialTLS. In these cases, only the names in Allow decide. Nil is a
+	// client with Go's defaults, which observes HTTPS_PROXY and NO_PROXY. It keeps idle connections
+	// for 30 seconds.
 	Client *http.Client
 	// Timeout is the limit for one call with its redirects. Options.RuleTimeout applies, too. Zero
 	// is 10 seconds.

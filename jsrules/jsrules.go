@@ -11,7 +11,7 @@
 // Auth0 and what differs.
 //
 // Actions are the modules that came after rules. [CompileAction] makes a rule of one, and a chain
-// can hold both. What is said of rules here holds for Actions.
+// can hold both. Everything below about rules also applies to Actions.
 //
 // # Rules are trusted code
 //
@@ -44,12 +44,12 @@
 //
 // # What a rule needs
 //
-// A rule is read before it runs: [Rule.Needs] of [Parse] lists the globals, modules, members of
-// auth0, properties of context and user, and names of configuration that it takes from outside, and
-// what it does that means something in a sign-in only. Each has its place, whether a run finds it,
-// and what to do. [delegation.New] logs what is missing, and Check and Explain list it. In a run,
-// an identifier, a module or a member of auth0 that is not there fails the rule with an error that
-// says the same.
+// A rule is read before it runs. [Rule.Needs] of [Parse] lists what the rule takes from outside:
+// globals, modules, members of auth0, properties of context and user, and names of configuration.
+// It also lists what the rule does that has a meaning only in a sign-in. Each entry has its place
+// in the source, whether a run finds it, and what to do. [delegation.New] logs what is missing, and
+// Check and Explain list it. If a run reaches an identifier, a module or a member of auth0 that is
+// missing, the rule fails with an error that also says what to do.
 //
 // # Regular expressions
 //
@@ -61,16 +61,16 @@
 //
 // # The language
 //
-// Rules run as in Node 20. A source that the interpreter would read in another way does not
-// compile: HTML comments, a chain such as a < b < c, and a function that is used outside of the
-// block in which it is declared. Neither do for await, async generators, import and BigInt. Too
-// many nested calls end the rule, even inside try.
+// Rules run as in Node 20. A source that the interpreter would read differently does not compile:
+// HTML comments, a chain such as a < b < c, and a function that is used outside of the block in
+// which it is declared. Other parts of the language that do not compile are for await, async
+// generators, import and BigInt. Too many nested calls end the rule, even inside try.
 //
 // Dates are in UTC. toLocaleString and its kind write en-US, and throw a RangeError for a locale or
 // an option that is not here. There is no Intl. Other time zones than UTC are those that the
 // machine knows; a program that imports time/tzdata knows all. The functions of Math may differ
 // from Node in the last digits. An assignment to a property with a bit operator, such as a.b |= c,
-// expects a number below 2^63 in it.
+// is exact only if the old value of the property is below 2^63.
 //
 // # What a run is
 //
@@ -94,14 +94,14 @@
 // arrived comes before a timer that is due.
 //
 // While a call is under way, time is real and timers do wait: the run sleeps until the call has its
-// result or the earliest timer is due. So setTimeout as the limit of a call means what it says, in
-// Promise.race, too. Date moves with the real time and with what timers have skipped before. When
-// no call is under way, timers do not wait.
+// result or the earliest timer is due. So setTimeout can limit the time of a call, for example in
+// Promise.race. Date moves with the real time and with what timers have skipped before. When no
+// call is under way, timers do not wait.
 //
 // When callback has been called, calls that are still under way have at most one second, within the
-// time of the rule, to end. So a rule can report to a service without waiting for the answer. Their
-// results go nowhere, and those that do not end are cancelled. When the time of the rule or the
-// exchange ends, all calls are cancelled at once.
+// time of the rule, to end. So a rule can report to a service without waiting for the answer. The
+// results of these calls are discarded, and calls that do not end are cancelled. When the time of
+// the rule or the exchange ends, all calls are cancelled at once.
 package jsrules
 
 import (
@@ -146,10 +146,11 @@ type Options struct {
 	HTTP *HTTP
 
 	// Auth0 are the members of auth0 that the operator gives, by name, such as
-	// users.updateAppMetadata. Each returns a promise, or calls a function that is its last
-	// argument; it gets the other arguments. accessToken and baseUrl are values: their functions
-	// get no arguments, and are called when a run first reads them. Without a function, baseUrl is
-	// that of the Domain. All other members that rules knew throw an error that says what to give.
+	// users.updateAppMetadata. In a rule, each returns a promise, or calls its last argument if it
+	// is a function. The Function gets the other arguments. accessToken and baseUrl are values:
+	// their Functions get no arguments, and are called when a run first reads them. Without a
+	// Function, baseUrl is that of the Domain. All other members that rules knew throw an error
+	// that says what to give.
 	Auth0 map[string]Function
 
 	// Context supplies properties of context that an ID token does not hold, such as clientName,
@@ -166,8 +167,8 @@ type Options struct {
 	) (map[string]any, error)
 
 	// ContextNames lists the properties that Context supplies in every exchange, such as
-	// clientName, clientMetadata or request.geoip. They are for [Rule.Needs] alone, which otherwise
-	// takes any property for one that Context may supply. Nil: it may supply any.
+	// clientName, clientMetadata or request.geoip. Only [Rule.Needs] uses them. If ContextNames is
+	// nil, [Rule.Needs] assumes that Context may supply any property.
 	ContextNames []string
 
 	// Absent lists properties of context that rules may read although nothing supplies them, such
@@ -186,11 +187,12 @@ type Options struct {
 	// rule. By default it fails with [delegation.CodeRuleMultifactor].
 	IgnoreMultifactor bool
 
-	// SAMLConfiguration gives context.samlConfiguration an effect. With SAMLConfigurationAWS, rules
-	// that were written for Auth0's SAML add-on, with AWS as the application, choose role, session
-	// name, duration, tags and so on by it, after the last rule. What AWS does not read, and what
-	// this library does otherwise, is refused. Empty: the property decides nothing, and the event
-	// warns of saml_configuration_unused if a rule sets it. Any other value is an error.
+	// SAMLConfiguration gives context.samlConfiguration an effect. SAMLConfigurationAWS is for
+	// rules that were written for Auth0's SAML add-on, with AWS as the application: the property
+	// chooses role, session name, duration, tags and so on. It takes effect after the last rule.
+	// Settings that AWS does not read, or that this library handles differently, are refused.
+	// Empty: the property decides nothing, and the event warns of saml_configuration_unused if a
+	// rule sets it. Any other value is an error.
 	SAMLConfiguration string
 
 	// Set is the state that rules share: global, and within an exchange the context. With nil, the
@@ -249,7 +251,7 @@ func (o *Options) complete() error {
 	}
 	for _, name := range o.Absent {
 		if !canBeAbsent(name) {
-			return fmt.Errorf("%s: %q is no property of context that can be missing: %s",
+			return fmt.Errorf("%s: %q is not a property of context that can be missing: %s",
 				"Absent", name, strings.Join(missable(), ", "))
 		}
 	}
@@ -314,11 +316,12 @@ func Compile(name, source string, o Options) (delegation.RuleFunc, error) {
 // A file's name without .js is the name of its rule. Subfolders are not read. The error names every
 // file that is wrong. A folder without rules is an error.
 //
-// A file such as role.json says about the rule in role.js what Auth0's Deploy CLI writes: script,
-// enabled, order, stage, name and id. If a folder has such files, each rule must have one. Rules
-// with enabled: false and those of another stage than login_success are left out, and the others
-// run in their order. What is unknown, of the wrong type or missing, a script that two files name
-// and an order that two rules have are errors. So is a folder in which no rule is enabled.
+// A file such as role.json describes the rule in role.js, with the members that Auth0's Deploy CLI
+// writes: script, enabled, order, stage, name and id. If a folder has such files, each rule must
+// have one. Rules with enabled: false and those of another stage than login_success are left out,
+// and the others run in their order. It is an error if a member is unknown or has the wrong type,
+// if a script or a description is missing, if two files name the same script, or if two rules have
+// the same order or only some have one. A folder in which no rule is enabled is also an error.
 func CompileFolder(folder fs.FS, o Options) ([]delegation.RuleFunc, error) {
 	parsed, err := ParseFolder(folder, o)
 	if err != nil {

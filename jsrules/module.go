@@ -63,8 +63,8 @@ func (r *run) globalOfLibraries(m Module) goja.Value {
 	return object
 }
 
-// seal keeps Object.prototype as it is. lodash 2.4 merges a property __proto__ into it, and what a
-// user writes into his own metadata would become a property of every object of the rule.
+// seal protects Object.prototype from new properties. lodash 2.4 merges a property __proto__ into
+// it. Without seal, metadata that users can write would add properties to every object of the rule.
 func (r *run) seal() {
 	object := r.rt.GlobalObject().Get("Object").ToObject(r.rt)
 	prevent, ok := goja.AssertFunction(object.Get("preventExtensions"))

@@ -27,8 +27,8 @@ type Need struct {
 	// property of context counts as available if Options.Context may supply it, see
 	// Options.ContextNames.
 	Available bool
-	// Remedy is what to do about what is not available. For what is available it is empty, or says
-	// what that depends on.
+	// Remedy says what to do if the need is not available. If it is available, Remedy is empty, or
+	// says what the availability depends on.
 	Remedy string
 }
 

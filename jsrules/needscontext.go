@@ -102,7 +102,7 @@ func (f *finder) lookAtContext(u *scope.Use) {
 	}
 	if name == "stats" && len(u.Path) > 1 && u.Path[1].Name == "loginsCount" {
 		f.add(at.At, NeedEffect, signUp, false,
-			"an exchange is no sign-in, so nobody's first: what the rule does then is not done")
+			"an exchange is not a sign-in, and never the first: what the rule does then is not done")
 	}
 	available, remedy := f.options.supplies(name)
 	f.add(at.At, NeedContext, name, available, remedy)

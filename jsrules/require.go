@@ -76,9 +76,9 @@ func (m Module) compile(name string) (Module, error) {
 	return m, err
 }
 
-// ownSource returns what the module itself has of a syntax tree. The names of the parameters around
-// it are no mentions: they would have each module pay for global and process. A source that closes
-// the functions around it is read as a whole.
+// ownSource returns the part of a syntax tree that is the module itself. The parameters of the
+// functions around it do not count as mentions: otherwise global and process would be made for each
+// module. A source that closes the functions around it is read as a whole.
 func ownSource(parsed *ast.Program) reflect.Value {
 	whole := reflect.ValueOf(parsed.Body)
 	if len(parsed.Body) != 1 {

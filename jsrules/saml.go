@@ -96,8 +96,8 @@ type samlProperty struct {
 }
 
 // samlProperties are the properties of Auth0's SAML add-on ("Customize SAML Assertions") that have
-// a meaning for AWS, and those that ask for what is the case here anyway. The others would change
-// the response in a way that this library does not: they are refused.
+// a meaning for AWS, and those that ask for what this library does anyway. The others are refused,
+// because this library does not change the response as they ask.
 var samlProperties = []samlProperty{
 	{"mappings", (*samlConfiguration).readMappings},
 	{"audience", func(c *samlConfiguration, value any) string {

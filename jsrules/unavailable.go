@@ -6,11 +6,11 @@ import (
 	"github.com/dop251/goja"
 )
 
-// notDefined is how goja's ReferenceErrors end that are about a free identifier.
+// notDefined is the end of goja's ReferenceErrors about free identifiers.
 const notDefined = " is not defined"
 
-// unavailable returns the need that a ReferenceError is about, or nil. Such an error of the rule's
-// own that names something else is none.
+// unavailable returns the need that a ReferenceError is about. It returns nil for any other error,
+// and for a ReferenceError of the rule's own that names something else.
 func (r *run) unavailable(thrown goja.Value) *Need {
 	object, ok := thrown.(*goja.Object)
 	if !ok || r.text(object, "name") != "ReferenceError" {

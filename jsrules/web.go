@@ -300,8 +300,8 @@ func (r *run) unescape(call goja.FunctionCall) goja.Value {
 	return r.rt.ToValue(text)
 }
 
-// stringifyJSON(value) is JSON.stringify within the limits of a rule. They hold although the rule
-// may not mention JSON, which would guard it.
+// stringifyJSON(value) is JSON.stringify within the limits of a rule. The guards of JSON would not
+// be enough: they are missing if the rule does not mention JSON.
 func (r *run) stringifyJSON(call goja.FunctionCall) goja.Value {
 	json := r.rt.GlobalObject().Get("JSON").ToObject(r.rt)
 	stringify, _ := goja.AssertFunction(json.Get("stringify"))

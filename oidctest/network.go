@@ -88,7 +88,7 @@ func NewNetwork(providers ...*Provider) (*Network, error) {
 func (n *Network) addHost(address string) error {
 	u, err := url.Parse(address)
 	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return fmt.Errorf("oidctest: %q is no absolute http or https URL: "+
+		return fmt.Errorf("oidctest: %q is not an absolute http or https URL: "+
 			"a provider of a network has an issuer", address)
 	}
 	port := u.Port()

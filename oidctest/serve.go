@@ -50,8 +50,8 @@ type Faults struct {
 	// Malformed answers 200 with the document cut before its last byte, and
 	// [Garbage] after it.
 	Malformed bool
-	// Oversize answers with exactly 1 MiB + 1 byte: the document and spaces, so
-	// that it is valid JSON whole, and also if a reader cuts it at its limit.
+	// Oversize answers with exactly 1 MiB + 1 byte: the document followed by
+	// spaces. It is valid JSON as a whole, and also if a reader cuts it at 1 MiB.
 	Oversize bool
 
 	// Issuer is the issuer of the discovery document in place of the true one,

@@ -22,8 +22,8 @@ import (
 // Auth0 is Auth0's Management API as the place of profiles: GET /api/v2/users/{id}, with a token of
 // the client credentials grant. The token is kept until shortly before it expires.
 type Auth0 struct {
-	// Domain is the tenant's own, such as tenant.eu.auth0.com, and not a custom domain: the
-	// Management API knows that one only.
+	// Domain is the tenant's own domain, such as tenant.eu.auth0.com. A custom domain does not
+	// work: the Management API accepts only the tenant's own.
 	Domain string
 	// ClientID is that of a machine-to-machine application that is authorized for the Management
 	// API, with the scope read:users and no other.
@@ -146,7 +146,7 @@ func (a *auth0) renewToken(refused *freshness.Value[string]) {
 // asked for a while: each user would cost a token, and Auth0 counts those.
 func (a *auth0) fetch(ctx context.Context, of key) (map[string]any, error) {
 	if of.subject == "." || of.subject == ".." {
-		return nil, refuse(delegation.CodeProfileInvalid, "a subject of dots is no user of Auth0")
+		return nil, refuse(delegation.CodeProfileInvalid, "a subject of dots is not a user of Auth0")
 	}
 	token, value, err := a.currentToken(ctx)
 	if err != nil {

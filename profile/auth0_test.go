@@ -190,7 +190,7 @@ func TestAuth0_Fields(t *testing.T) {
 }
 
 // TestAuth0_Refuses: users of other issuers, missing ones, a profile of somebody else, and a
-// subject that is no user of Auth0.
+// subject that is not a user of Auth0.
 func TestAuth0_Refuses(t *testing.T) {
 	a := newTenant(t)
 	l := a.loader(t)

@@ -36,9 +36,9 @@ import (
 // Config is what [New] takes. Most programs set Auth0, or URL with BearerTokenFile and Issuers.
 type Config struct {
 	// URL is where the profile of a user is. {subject} stands for the sub of the ID token, and
-	// {issuer} for its iss; both are escaped. {subject} has to be there, in the path or in the
-	// query. A subject that has a slash, or is a dot or two, is refused in the path: put it into
-	// the query if your users have such. The address is https, and a redirect is refused.
+	// {issuer} for its iss; both are escaped. {subject} is required, in the path or in the query.
+	// In the path, a subject that has a slash, or is "." or "..", is refused: put {subject} into
+	// the query if your users have such subjects. The URL must be https. Redirects are refused.
 	URL string
 	// BearerTokenFile has the token that is sent as Authorization: Bearer. It is read for each
 	// request, so it can be replaced at any time. Empty: none is sent.
@@ -51,36 +51,36 @@ type Config struct {
 	// SubjectField.
 	Auth0 *Auth0
 
-	// Issuers are the iss claims of those whose profiles are there. With a URL without {issuer} at
-	// least one is needed, and the subjects of all that are listed are one name space. Empty: all
-	// for a URL with {issuer}, and https://DOMAIN/ for Auth0. Users of another issuer are missing,
-	// without a request.
+	// Issuers are the iss claims of the users who have profiles there. A URL without {issuer}
+	// requires at least one, and subjects must be unique across all listed issuers. Empty: all
+	// issuers for a URL with {issuer}, and https://DOMAIN/ for Auth0. Users of other issuers count
+	// as users without a profile, and no request is made for them.
 	Issuers []string
 	// AllowMissing lets users without a profile continue with what their tokens say. By default
 	// they are refused with [delegation.CodeProfileMissing]. An endpoint says that there is none
 	// with 404 or 410.
 	AllowMissing bool
 
-	// CacheFor is how long an answer is used. That there is no profile is remembered for a minute
-	// at most. Zero: 5m. Negative: each exchange asks, and only callers at the same time share an
-	// answer.
+	// CacheFor is how long an answer is used. A missing profile is remembered for at most a minute.
+	// Zero: 5m. Negative: answers are not cached, and only callers at the same time share one.
 	CacheFor time.Duration
 	// StaleFor is how much longer an answer is used while the endpoint cannot be reached, answers
 	// 5xx, or refuses with 429. Zero: not at all, so that such an exchange fails.
 	StaleFor time.Duration
-	// CacheSize is for how many users answers are kept. The least recently used go first. Zero:
-	// 10,000.
+	// CacheSize is the maximum number of users whose answers are cached. The least recently used
+	// are dropped first. Zero: 10,000.
 	CacheSize int
 	// CacheBytes is how much memory the answers may take, about, in bytes. Zero: 64 MiB.
 	CacheBytes int
 
-	// Timeout is for one answer, with the token that Auth0 wants. Zero: 5s. It is at most 1m.
+	// Timeout limits one answer, including the request for Auth0's token. Zero: 5s. It is at most
+	// 1m.
 	Timeout time.Duration
 	// MaxSize is how long an answer may be, in bytes. Zero: 256 KiB. It is at most 16 MiB.
 	MaxSize int
 
-	// CAFile has the certificates that the endpoint's is verified with, in PEM. Empty: those of
-	// the system, or of HTTPClient.
+	// CAFile has the CA certificates, in PEM, that verify the endpoint's certificate. Empty: those
+	// of the system, or of HTTPClient.
 	CAFile string
 	// AllowLoopbackHTTP allows a URL of plain http to this machine, such as a sidecar's. No bearer
 	// token is sent there.
@@ -237,8 +237,8 @@ func (c *Config) client(problem func(string, ...any)) *http.Client {
 }
 
 // Load returns the profile of a user, by the claims iss and sub. It is a [delegation.ProfileFunc].
-// The map is shared and must not be changed; an exchange copies it. A profile that is missing is
-// an empty one with AllowMissing.
+// The map is shared and must not be changed; an exchange copies it. If the user has no profile and
+// AllowMissing is set, the map is empty.
 //
 // An error has one of the codes of profiles, such as [delegation.CodeProfileUnavailable], as
 // errors.Is finds it. It holds no token, no secret and nothing of an answer. If the context ends,
@@ -269,8 +269,8 @@ func (l *Loader) missing(why error) (map[string]any, error) {
 	return nil, &refusal{code: delegation.CodeProfileMissing, err: why}
 }
 
-var errMissing = errors.New("there is no profile of this user, " +
-	"and profile.Config.AllowMissing does not let such users come in")
+var errMissing = errors.New(
+	"this user has no profile: create one, or set profile.Config.AllowMissing")
 
 func (l *Loader) load(ctx context.Context, of key) (map[string]any, error) {
 	now := l.config.Now()

@@ -82,8 +82,8 @@ const accessTime = 10 * time.Second
 
 // CheckAccess does once what a Cache does: it sets, reads and deletes a key that begins with
 // Config.Prefix and that nothing else uses, runs the script that releases a lock, and scans. Each
-// command has Config.Timeout. The error is an [*AccessError], and tells apart what an operator can
-// have got wrong. For a readiness probe, [Cache.Check] costs less.
+// command is limited by Config.Timeout. The error is an [*AccessError], whose Problem says which
+// kind of mistake an operator has to correct. For a readiness probe, [Cache.Check] costs less.
 func (c *Cache) CheckAccess(ctx context.Context) error {
 	token := rand.Text()
 	name := c.config.Prefix + "a:" + token

@@ -133,13 +133,13 @@ func readMarks(entry redis.XMessage) (marks []delegation.RevocationMark, err err
 	for _, value := range entry.Values {
 		text, _ := value.(string)
 		if len(text) > maxMark {
-			return nil, errors.New("it is no mark of an ended session")
+			return nil, errors.New("it is not a mark of an ended session")
 		}
 		var mark delegation.RevocationMark
 		var before, made, until int64
 		n, err := fmt.Sscanf(text, "%s %d %d %d", &mark.Key, &before, &made, &until)
 		if err != nil || n != 4 {
-			return nil, errors.New("it is no mark of an ended session")
+			return nil, errors.New("it is not a mark of an ended session")
 		}
 		if before != 0 {
 			mark.Before = time.UnixMilli(before)

@@ -71,7 +71,7 @@ type SignedRequest struct {
 
 // Gate returns a handler that lets a request pass to next as AWS would: it checks Signature
 // Version 4 with the credentials that the Server issued, and then the policies. It is for fakes of
-// any service, which need no idea of either.
+// any service, which then need no code for signatures or policies.
 //
 // It accepts signatures in the Authorization header and in presigned URLs. It checks the session
 // token, the region's partition, the time (15 minutes before and after [Config.Now]), the end of a

@@ -167,7 +167,7 @@ func (w *answersWorld) rows() []row {
 		{name: "repeated member", contentType: isJSON,
 			body: json("ann", `,"client_id":"other-app"`)},
 		{name: "more than one JSON object", contentType: isJSON, body: json("ann", "") + "{}"},
-		{name: "a parameter that is no string", contentType: isJSON,
+		{name: "a parameter that is not a string", contentType: isJSON,
 			body: json("ann", `,"target":["photo-app"]`)},
 		{name: "a broken form", body: form("ann", "x=%zz")},
 		{name: "refresh token", body: form("ann", "refresh_token=r")},

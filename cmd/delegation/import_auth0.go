@@ -65,7 +65,7 @@ Exit code 2 if the export or a flag is wrong, or if something is missing.`,
 	flags.BoolVar(&f.json, "json", false, "print the report as JSON, see docs/import-auth0.md")
 	flags.StringVarP(&f.folder, "out", "o", ".", "`folder` for the files; it is created")
 	flags.StringVar(&f.Domain, "domain", "", "`domain` of the tenant, such as "+
-		"tenant.eu.auth0.com, if the export does not tell it")
+		"tenant.eu.auth0.com, if the export does not contain it")
 	flags.StringVar(&f.Region, "region", "", "AWS `region` whose STS is called, if no rule sets "+
 		"one; by default AWS_REGION")
 	flags.StringVar(&f.secrets, "secrets", "", "`file` with the values of configuration, as YAML "+

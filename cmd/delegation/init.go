@@ -58,7 +58,7 @@ another issuer, if a file exists, or if the configuration cannot be added to.`,
 		f.StringVar(q.answer, q.flag, "", q.usage)
 	}
 	f.StringArrayVar(&i.Required, "require", nil, "`CLAIM=VALUE` that tokens must have; "+
-		"a * at the end stands for any rest; repeat it for more claims or values")
+		"a * at the end matches any characters; repeat it for more claims or values")
 	f.StringArrayVar(&i.Aliases, "alias", nil, "another `iss` claim of the issuer; repeat it for "+
 		"several")
 	f.StringVar(&i.DiscoveryURL, "discovery-url", "", "`URL` of the discovery document, if it is "+
@@ -261,7 +261,7 @@ var gateFlags = []struct{ flag, usage string }{
 	{"domain", "`domain` of the Google Workspace whose users are accepted"},
 	{"owner", "`name` or ID of the organization that is accepted, for GitHub and others"},
 	{"group", "`group` that is accepted, of users or of GitLab projects"},
-	{"subject", "`sub` claim that is accepted; a * at the end stands for any rest"},
+	{"subject", "`sub` claim that is accepted; a * at the end matches any characters"},
 	{"project", "`ID` of the CircleCI project or Bitbucket repository that is accepted"},
 	{"policy", "`policy` of Azure AD B2C that users sign in with"},
 }

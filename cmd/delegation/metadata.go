@@ -51,8 +51,9 @@ identity, the certificates or the keys are wrong.`,
 		"urn:example.com")
 	command.Flags().StringArrayVar(&f.certificates, "certificate", nil, "PEM `file` with the "+
 		"certificate of a signing key; repeat it for several keys")
-	command.Flags().StringArrayVar(&f.also, "also-certificate", nil, "PEM `file` with a "+
-		"certificate of a key that somebody else signs with, for a cut-over; repeat it for several")
+	command.Flags().StringArrayVar(&f.also, "also-certificate", nil, "PEM `file` with the "+
+		"certificate of a key with which another service signs, during a migration; "+
+		"repeat it for several")
 	f.out.add(command)
 	return command
 }

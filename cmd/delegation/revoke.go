@@ -43,7 +43,7 @@ missing or wrong.`,
 		},
 	}
 	s.configFlag(command, &o.ConfigFile, defaultConfig)
-	s.targetFlag(command, &o.Target, &o.ConfigFile, "`name` of the target whose roles are meant")
+	s.targetFlag(command, &o.Target, &o.ConfigFile, "`name` of the target to whose roles the policy is attached")
 	f := command.Flags()
 	f.StringArrayVar(&o.Roles, "role", nil, "`ARN` of the role, instead of the target's roles; "+
 		"repeat it for several")
@@ -51,7 +51,7 @@ missing or wrong.`,
 		"another is set. The target's name_id_encoding is applied to it")
 	f.StringVar(&o.SourceIdentity, "source-identity", "", "source `identity` of the sessions")
 	f.BoolVar(&o.Everybody, "everybody", false, "end all sessions of the role")
-	f.StringVar(&o.Before, "before", "", "`time` before which sessions were issued, such as "+
+	f.StringVar(&o.Before, "before", "", "end the sessions issued before this `time`, such as "+
 		"2026-11-23T09:00:00Z; by default now")
 	f.StringVar(&o.Principal, "principal", "", "`ARN` of the SAML provider; by default the "+
 		"target's")

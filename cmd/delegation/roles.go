@@ -118,7 +118,7 @@ func (s surroundings) printRolesJSON(listed []delegation.RoleOption) error {
 // roleFlag adds --role to a command.
 func roleFlag(command *cobra.Command, role *string) {
 	command.Flags().StringVar(role, "role", "",
-		"`ARN` of the role, of those that roles lists; by default the target's")
+		"`ARN` of a role that the command roles lists; by default the target's")
 }
 
 // checkRole refuses an empty --role. An unset shell variable would otherwise silently select

@@ -97,10 +97,10 @@ code 2 if something is missing or wrong.`,
 	s.trustFlags(command, &o.TrustOptions)
 	permissionFlags(command, &o.PermissionOptions)
 	f := command.Flags()
-	f.StringVar((*string)(&o.Part), "part", string(setup.RolePart), "`part` to write: provider, "+
-		"once for all targets, or role")
-	f.BoolVar(&o.ExistingProvider, "existing-provider", false, "something else makes the SAML "+
-		"provider: write a role that needs no provider's file")
+	f.StringVar((*string)(&o.Part), "part", string(setup.RolePart), "`part` to write: role, or "+
+		"provider (once for all targets)")
+	f.BoolVar(&o.ExistingProvider, "existing-provider", false, "write a role that does not "+
+		"need the provider's file, for a SAML provider that is created elsewhere")
 	f.BoolVar(&o.CORS, "cors", false, "let the pages of http.allowed_origins use the bucket of "+
 		"--bucket (CORS)")
 	f.StringVar(&o.Role, "role", "", "`ARN` of the role; by default the target's")

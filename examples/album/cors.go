@@ -18,8 +18,8 @@ type corsRule struct {
 	MaxAgeSeconds  int
 }
 
-// bucketCORS is the configuration that a bucket needs for a page of this origin. `delegation
-// terraform --cors-origin` prints it for a bucket in AWS.
+// bucketCORS is the configuration that a bucket needs for a page of this origin. For a bucket in
+// AWS, `delegation terraform --cors` writes it for the origins of http.allowed_origins.
 func bucketCORS(origin string) []corsRule {
 	return []corsRule{{
 		AllowedOrigins: []string{origin},

@@ -59,7 +59,7 @@ func expiry(user *delegation.User) (time.Time, error) {
 	number, _ := value.(json.Number)
 	seconds, err := strconv.ParseFloat(number.String(), 64)
 	if err != nil {
-		return time.Time{}, errors.New("the token's exp is no number")
+		return time.Time{}, errors.New("the token's exp is not a number")
 	}
 	return time.Unix(int64(seconds), 0), nil
 }

@@ -66,7 +66,7 @@ func newServer(ctx context.Context, s settings) (http.Handler, error) {
 		return nil, err
 	}
 	if resource.Host == "" || resource.Path == "" || resource.Path == "/" {
-		return nil, errors.New("the resource is no absolute URL with a path, such as " +
+		return nil, errors.New("the resource is not an absolute URL with a path, such as " +
 			"https://files.example.com/mcp")
 	}
 	f, err := newFiles(ctx, s)

@@ -135,7 +135,7 @@ func (f *files) read(ctx context.Context, request *mcp.CallToolRequest, in readA
 		return nil, nil, fmt.Errorf("the file is longer than %d bytes", maxFile)
 	}
 	if !utf8.Valid(content) {
-		return nil, nil, errors.New("the file is no text in UTF-8")
+		return nil, nil, errors.New("the file is not text in UTF-8")
 	}
 	text := &mcp.TextContent{Text: string(content)}
 	return &mcp.CallToolResult{Content: []mcp.Content{text}}, nil, nil

@@ -277,7 +277,7 @@ func TestTools_Limits(t *testing.T) {
 	}
 	for key, want := range map[string]string{
 		"alice/larger.txt":                     "longer than 65536 bytes",
-		"alice/photo.jpg":                      "no text",
+		"alice/photo.jpg":                      "not text",
 		"":                                     "empty",
 		"alice/" + strings.Repeat("a", maxKey): "longer than 1024 bytes",
 	} {

@@ -12,7 +12,7 @@ import (
 
 // The errors of Object. None of them quotes a value of its input.
 var (
-	ErrDuplicate = errors.New("a member stands twice")
+	ErrDuplicate = errors.New("a member occurs twice")
 	ErrSyntax    = errors.New("its syntax is wrong")
 	ErrNotUTF8   = errors.New("it is not UTF-8")
 	ErrSurrogate = errors.New("a string has half of a surrogate pair (RFC 7493 §2.1)")

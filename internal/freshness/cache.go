@@ -258,7 +258,7 @@ func (c *Cache[V]) begin(ctx context.Context, r Request[V], held *entry[V], alon
 	return f
 }
 
-var errLost = errors.New("it ended its goroutine, or panicked")
+var errLost = errors.New("it ended its goroutine instead of returning, or panicked")
 
 // fly obtains a value and hands it to the callers who wait, even if Issue panics.
 func (c *Cache[V]) fly(ctx context.Context, r Request[V], f *flight[V], held *entry[V]) {

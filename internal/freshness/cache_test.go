@@ -267,7 +267,7 @@ func TestLostIssue(t *testing.T) {
 				for range 10 {
 					all.Go(func() {
 						if v, _, err := f.cache.Get(f.t.Context(), r); v != nil || err == nil ||
-							err.Error() != "it ended its goroutine, or panicked" {
+							err.Error() != "it ended its goroutine instead of returning, or panicked" {
 							t.Errorf("got %v, %v", v, err)
 						}
 					})

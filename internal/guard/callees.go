@@ -20,7 +20,7 @@ var ErrStuck = fmt.Errorf(
 	"%d calls of it have not returned, and no more are made until one does", MaxStuck)
 
 // errEnded says that a function ended its goroutine instead of returning.
-var errEnded = errors.New("it ended its goroutine")
+var errEnded = errors.New("it ended its goroutine instead of returning")
 
 // Callees calls functions that know no context and may hang, each under the name of what it depends
 // on. Callers can stop waiting. The calls that they leave running are bounded: at most MaxCalls

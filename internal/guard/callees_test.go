@@ -23,7 +23,7 @@ func TestCallees_CallWithin(t *testing.T) {
 		"error":   {func() error { return broken }, "broken"},
 		"panic":   {func() error { panic("a bug") }, `it panicked: "a bug"`},
 		"ends its goroutine": {func() error { runtime.Goexit(); return nil },
-			"it ended its goroutine"},
+			"it ended its goroutine instead of returning"},
 	} {
 		got := ""
 		if err := callees.CallWithin(t.Context(), "signer", row.call); err != nil {

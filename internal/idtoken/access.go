@@ -248,7 +248,7 @@ func scopesOf(all map[string]any, claim string) ([]string, error) {
 	case []any:
 		for _, entry := range value {
 			text, _ := entry.(string)
-			named = append(named, text) // an entry that is not a text is refused below
+			named = append(named, text) // an entry that is not text is refused below
 		}
 	default:
 		return nil, newError(claimType, "%s is neither a string nor an array of strings", claim)
@@ -256,7 +256,7 @@ func scopesOf(all map[string]any, claim string) ([]string, error) {
 	var scopes []string
 	for _, scope := range named {
 		if !IsScope(scope) {
-			return nil, newError(claimType, "%s has an entry that is no scope", claim)
+			return nil, newError(claimType, "%s has an entry that is not a scope", claim)
 		}
 		if !slices.Contains(scopes, scope) {
 			scopes = append(scopes, scope)

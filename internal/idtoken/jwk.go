@@ -144,7 +144,7 @@ func readMaterial(
 	if len(missing) > 0 {
 		err := fmt.Errorf("it has no %s", strings.Join(missing, " and no "))
 		if bare && member["x5c"] != nil {
-			err = fmt.Errorf("%w, and its x5c is no certificate", err)
+			err = fmt.Errorf("%w, and its x5c is not a certificate", err)
 		}
 		return nil, err
 	}
@@ -203,7 +203,7 @@ func checkMaterial(material any, err error) (any, error) {
 		return m, nil
 	case *ecdsa.PublicKey:
 		if _, err := m.ECDH(); err != nil { // which is possible with points of the curve only
-			return nil, errors.New("it is no point of its curve")
+			return nil, errors.New("it is not a point of its curve")
 		}
 		return m, nil
 	case ed25519.PublicKey:

@@ -179,7 +179,7 @@ func checkAction(text string) error {
 	oddName := func(r rune) bool { return odd(r) && r != '*' && r != '?' }
 	if service == "" || name == "" || strings.ContainsFunc(service, odd) ||
 		strings.ContainsFunc(name, oddName) {
-		return fmt.Errorf("%.80q is no action such as s3:GetObject or s3:*", text)
+		return fmt.Errorf("%.80q is not an action such as s3:GetObject or s3:*", text)
 	}
 	return nil
 }

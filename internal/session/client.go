@@ -33,7 +33,7 @@ const (
 
 // ErrPlainHTTP is an endpoint to which assertions and credentials would travel in the clear.
 var ErrPlainHTTP = errors.New(
-	"plain http to another machine shows everyone on the way the credentials")
+	"plain http to another machine exposes the credentials on the network")
 
 // ClientOptions are what [NewClient] takes.
 type ClientOptions struct {

@@ -80,10 +80,10 @@ func folded(r rune) rune {
 func CheckTag(key, value string) error {
 	n := utf8.RuneCountInString(key)
 	if n < 1 || n > maxTagKey || isOfAWS(key) || !isTagText(key) {
-		return fmt.Errorf("the tag key %.140q is not one for AWS", key)
+		return fmt.Errorf("AWS does not accept the tag key %.140q", key)
 	}
 	if utf8.RuneCountInString(value) > MaxTagValue || !isTagText(value) {
-		return fmt.Errorf("the value %.80q of the tag %q is not one for AWS", value, key)
+		return fmt.Errorf("AWS does not accept the value %.80q of the tag %q", value, key)
 	}
 	return nil
 }

@@ -568,7 +568,7 @@ func (p *parser) octal(first rune) rune {
 	if p.flags.unicode {
 		if first != '0' || next >= '0' && next <= '9' {
 			p.at--
-			p.fail("a number that is no group's")
+			p.fail("a number of no group")
 		}
 		return 0
 	}

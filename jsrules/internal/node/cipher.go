@@ -195,7 +195,7 @@ func (c *ciphering) finishEncryption() goja.Value {
 	if !c.padded {
 		if len(c.rest) > 0 {
 			c.modules.throw("Error", "ERR_OSSL_WRONG_FINAL_BLOCK_LENGTH",
-				"the text is no multiple of the block length")
+				"the text is not a multiple of the block length")
 		}
 		return c.modules.buffer(nil)
 	}

@@ -146,7 +146,7 @@ func parsePublic(kind string, content []byte) crypto.PublicKey {
 func (m *Modules) keyAt(call goja.FunctionCall, i int) *asymmetric {
 	found, ok := call.Argument(i).Export().(*asymmetric)
 	if !ok {
-		m.throw("TypeError", "ERR_INVALID_ARG_TYPE", "the argument is no key")
+		m.throw("TypeError", "ERR_INVALID_ARG_TYPE", "the argument is not a key")
 	}
 	return found
 }

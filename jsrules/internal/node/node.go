@@ -270,7 +270,7 @@ func (m *Modules) text(value goja.Value) goja.String {
 	if text, ok := value.(goja.String); ok {
 		return text
 	}
-	m.throw("TypeError", "ERR_INVALID_ARG_TYPE", "the argument is no string")
+	m.throw("TypeError", "ERR_INVALID_ARG_TYPE", "the argument is not a string")
 	return nil
 }
 

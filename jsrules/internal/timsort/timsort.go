@@ -93,7 +93,8 @@ func (s *state[T]) insert(low, start, high int) {
 	}
 }
 
-// holds reports whether run n is shorter than it must be for the two before it.
+// holds reports whether run n and the two before it are balanced: the first of the three is longer
+// than the other two together.
 func (s *state[T]) holds(n int) bool {
 	return n < 2 || s.runs[n-2].length > s.runs[n-1].length+s.runs[n].length
 }

@@ -230,7 +230,7 @@ func TestProgram_Garbage(t *testing.T) {
 	_, _ = io.WriteString(p.in, "GET / HTTP/1.1\r\n")
 	g.check(p.read(), digest)
 	rest, log, code := p.end()
-	if rest != "" || code != 1 || !strings.Contains(log, "a line that is no request") {
+	if rest != "" || code != 1 || !strings.Contains(log, "a line that is not a request") {
 		t.Errorf("%d %q\n%s", code, rest, log)
 	}
 }

@@ -95,7 +95,7 @@ func (u *URI) pathAttributes() attributes {
 		"slot-id": func(value string) error {
 			number, err := strconv.ParseUint(value, 10, 0)
 			if err != nil {
-				return errors.New("is no number")
+				return errors.New("is not a number")
 			}
 			slot := uint(number)
 			u.Slot = &slot
@@ -115,7 +115,7 @@ func (u *URI) queryAttributes() attributes {
 		"module-path": func(value string) error {
 			// The system would search its library folders for a relative path.
 			if !isAbsolute(value) {
-				return errors.New("is no absolute path")
+				return errors.New("is not an absolute path")
 			}
 			u.ModulePath = value
 			return nil
@@ -124,7 +124,7 @@ func (u *URI) queryAttributes() attributes {
 			path := strings.TrimPrefix(value, "file:")
 			path = strings.TrimPrefix(path, "//") // file:///path
 			if !isAbsolute(path) {
-				return errors.New("is no file with an absolute path")
+				return errors.New("is not a file with an absolute path")
 			}
 			u.PINFile = path
 			return nil
@@ -140,7 +140,7 @@ func isAbsolute(path string) bool {
 func textInto(field *string) func(string) error {
 	return func(value string) error {
 		if !utf8.ValidString(value) || strings.Contains(value, "\x00") {
-			return errors.New("is no text")
+			return errors.New("is not text")
 		}
 		*field = value
 		return nil

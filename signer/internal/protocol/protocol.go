@@ -153,7 +153,7 @@ func (s *Server) read(in io.Reader, opened key.Key, underWay *sync.WaitGroup) er
 	for lines.Scan() {
 		var r request
 		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
-			return fmt.Errorf("standard input has a line that is no request: %w", err)
+			return fmt.Errorf("standard input has a line that is not a request: %w", err)
 		}
 		if r.ID == nil {
 			return errors.New("standard input has a request without id")

@@ -281,17 +281,17 @@ func TestServe_UnderWay(t *testing.T) {
 // came before it is answered.
 func TestServe_NoRequest(t *testing.T) {
 	for name, test := range map[string]struct{ line, want string }{
-		"garbage":       {"hello\n", "no request"},
-		"binary":        {"\x00\xff\n", "no request"},
-		"empty":         {"\n", "no request"},
-		"a list":        {"[1]\n", "no request"},
+		"garbage":       {"hello\n", "not a request"},
+		"binary":        {"\x00\xff\n", "not a request"},
+		"empty":         {"\n", "not a request"},
+		"a list":        {"[1]\n", "not a request"},
 		"no id":         {`{"digest":"","hash":"SHA-256"}` + "\n", "without id"},
 		"null":          {"null\n", "without id"},
-		"a negative id": {`{"id":-1}` + "\n", "no request"},
-		"a text id":     {`{"id":"1"}` + "\n", "no request"},
-		"no base64":     {`{"id":1,"digest":"*","hash":"SHA-256"}` + "\n", "no request"},
-		"two at once":   {`{"id":1} {"id":2}` + "\n", "no request"},
-		"half a line":   {`{"id":1,"digest"`, "no request"},
+		"a negative id": {`{"id":-1}` + "\n", "not a request"},
+		"a text id":     {`{"id":"1"}` + "\n", "not a request"},
+		"no base64":     {`{"id":1,"digest":"*","hash":"SHA-256"}` + "\n", "not a request"},
+		"two at once":   {`{"id":1} {"id":2}` + "\n", "not a request"},
+		"half a line":   {`{"id":1,"digest"`, "not a request"},
 		"a huge line":   {strings.Repeat("x", 64<<10+1) + "\n", "too long"},
 		"no line feed":  {strings.Repeat("x", 1<<20), "too long"},
 	} {

@@ -462,7 +462,7 @@ func readPIN(file string, log *slog.Logger) (string, error) {
 	}
 	const most = 1024
 	if !info.Mode().IsRegular() || info.Size() > most {
-		return "", key.Permanent("write the PIN alone into it", "%s is no file of a PIN", file)
+		return "", key.Permanent("write the PIN alone into it", "%s is not a file of a PIN", file)
 	}
 	if info.Mode().Perm()&0o007 != 0 {
 		log.Warn("everybody on this machine can read the PIN: chmod o-rwx "+file, "file", file)

@@ -311,7 +311,7 @@ func TestPIN_File(t *testing.T) {
 		pin + "\n\n":                 "does not have one line",
 		pin + "\n" + pin:             "does not have one line",
 		pin + "\x00":                 "does not have one line",
-		strings.Repeat(pin+" ", 200): "is no file of a PIN",
+		strings.Repeat(pin+" ", 200): "is not a file of a PIN",
 	} {
 		if err := os.WriteFile(file, []byte(content), 0o640); err != nil {
 			t.Fatal(err)
@@ -336,7 +336,7 @@ func TestPIN_File(t *testing.T) {
 	_, err := newWorld(t, m).open(uri + "&pin-source=file:" + file + "x")
 	wantFailure(t, err, "no such file", "correct pin-source", false)
 	_, err = newWorld(t, newModule(t, m.slots[1])).open(uri + "&pin-source=" + filepath.Dir(file))
-	wantFailure(t, err, "is no file of a PIN", "PIN alone", false)
+	wantFailure(t, err, "is not a file of a PIN", "PIN alone", false)
 	w := newWorld(t, newModule(t, m.slots[1]))
 	w.env = ""
 	_, err = w.open(uri)

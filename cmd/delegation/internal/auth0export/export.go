@@ -181,7 +181,7 @@ func (c *collector) addValue(o object) {
 	}
 	value, isText := o.values["value"].(string)
 	if o.values["value"] != nil && !isText {
-		c.note(o.wrong("value", "is not a text"))
+		c.note(o.wrong("value", "is not text"))
 	}
 	if _, twice := c.export.Values[name]; twice {
 		c.note(o.wrong("key", "another entry has it, too"))

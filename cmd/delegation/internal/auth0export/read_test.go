@@ -109,7 +109,7 @@ func TestRead_Refused(t *testing.T) {
 		"no JSON": {rule(`{"name": "one",`), "rules/one.json: its syntax is wrong"},
 		"a list":  {rule(`[]`), "rules/one.json: it is not an object"},
 		"a member twice": {rule(`{"enabled": false, "enabled": true, "order": 1}`),
-			"rules/one.json: a member stands twice"},
+			"rules/one.json: a member occurs twice"},
 		"an unknown member": {rule(`{"order": 1, "disabled": true}`),
 			`rules/one.json: "disabled" is unknown`},
 		"enabled is text": {rule(`{"order": 1, "enabled": "false"}`),
@@ -117,7 +117,7 @@ func TestRead_Refused(t *testing.T) {
 		"enabled is null": {rule(`{"order": 1, "enabled": null}`),
 			"rules/one.json: enabled: is neither true nor false"},
 		"order is text": {rule(`{"order": "1"}`), "rules/one.json: order: is not a number"},
-		"order is huge": {rule(`{"order": 1e999}`), "rules/one.json: order: is no number"},
+		"order is huge": {rule(`{"order": 1e999}`), "rules/one.json: order: is not a number"},
 		"a stage":       {rule(`{"order": 1, "stage": "login"}`), `"login" is none of Auth0's`},
 		"name is empty": {rule(`{"order": 1, "name": ""}`), "rules/one.json: name: is missing"},
 		"script is empty": {rule(`{"order": 1, "script": ""}`),
@@ -162,7 +162,7 @@ func TestRead_Refused(t *testing.T) {
 			"rules-configs/B.json": `{"key": "A", "value": "hush"}`,
 		}, "rules-configs/B.json: key: another entry has it, too"},
 		"a value that is a number": {files{"rules-configs/A.json": `{"key": "A", "value": 98765}`},
-			"rules-configs/A.json: value: is not a text"},
+			"rules-configs/A.json: value: is not text"},
 	} {
 		_, err := auth0export.Read(directory().with(row.change).write(t), nil)
 		expectUsage(t, name, err, row.want)
@@ -340,8 +340,8 @@ func TestReadSecrets(t *testing.T) {
 		t.Errorf("got %q, %v", got, err)
 	}
 	for text, want := range map[string]string{
-		"A: 98765":      `"A" is not a text: write its value in quotes`,
-		"A: [hush]":     `"A" is not a text`,
+		"A: 98765":      `"A" is not text: write its value in quotes`,
+		"A: [hush]":     `"A" is not text`,
 		"hush":          "is not a map of names to values, in YAML or JSON",
 		"A: hush\n\tB:": "is not a map of names to values, in YAML or JSON",
 	} {

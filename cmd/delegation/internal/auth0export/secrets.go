@@ -23,7 +23,7 @@ func ReadSecrets(file string) (map[string]string, error) {
 		case isText:
 			texts[name] = text
 		case values[name] != nil: // null is a value that is to be filled in
-			return nil, config.Usagef("%s: %.100q is not a text: write its value in quotes",
+			return nil, config.Usagef("%s: %.100q is not text: write its value in quotes",
 				file, name)
 		}
 	}

@@ -29,7 +29,7 @@ func (o object) text(name string) (string, error) {
 	}
 	text, isText := value.(string)
 	if !isText {
-		return "", o.wrong(name, "is not a text")
+		return "", o.wrong(name, "is not text")
 	}
 	if err := checkReplaced(text); err != nil {
 		return "", o.wrong(name, "%w", err)
@@ -63,7 +63,7 @@ func (o object) number(name string) (number float64, has bool, err error) {
 	}
 	number, err = text.Float64()
 	if err != nil || math.IsInf(number, 0) {
-		return 0, false, o.wrong(name, "is no number that a computer can hold")
+		return 0, false, o.wrong(name, "is not a number that a computer can hold")
 	}
 	return number, true, nil
 }

@@ -125,7 +125,7 @@ func (n Insertion) place(root *ast.MappingNode, lines []string) (int, []string, 
 var errNotBlock = errors.New("is not written with each entry on lines of its own, or has an " +
 	"anchor: write it without braces, brackets and anchors")
 
-// nameOf is the text of a key; "" if the key is not a text.
+// nameOf is the text of a key; "" if the key is not text.
 func nameOf(key ast.MapKeyNode) string {
 	if text, ok := key.(*ast.StringNode); ok {
 		return text.Value

@@ -24,11 +24,11 @@ const (
 	MaxFile = 1 << 20
 )
 
-// Load reads the file and lays the environment over it. A variable is named after its key, as in
+// Load reads the file. Environment variables override it. A variable is named after its key, as in
 // DELEGATION_STS_ENDPOINT for sts.endpoint, and holds YAML: a list or a map replaces the file's.
-// Unknown keys are refused; unknown variables are noted, because container platforms set some of
-// that prefix for a service of this name. The source is never nil: of a file that is refused it has
-// what was read.
+// Unknown keys are refused. Unknown variables are only noted, because container platforms set
+// variables with that prefix for a service named delegation. The source is never nil: for a refused
+// file, it has what was read.
 func Load(file string, environment []string) (*Settings, *Source, error) {
 	from := &Source{file: file, lines: map[KeyPath]int{}, overrides: map[KeyPath]string{}}
 	from.reads(file)

@@ -48,7 +48,7 @@ var ChangedSettings = []ChangedSetting{
 	},
 	{
 		"shared_secret_file",
-		"of a file that is no text, bytes at the end that are line ends count now",
+		"of a file that is not text, bytes at the end that are line ends count now",
 		func(s *Settings) (found []KeyPath) {
 			for i, issuer := range s.Issuers {
 				if issuer.SharedSecretFile != "" {
@@ -68,7 +68,7 @@ var ChangedSettings = []ChangedSetting{
 	},
 	{
 		"replay",
-		"a jti that is no text is refused now",
+		"a jti that is not text is refused now",
 		func(s *Settings) []KeyPath {
 			if s.Replay.Store == "" {
 				return nil

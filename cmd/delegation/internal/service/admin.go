@@ -226,7 +226,7 @@ func readRevocation(w http.ResponseWriter, request *http.Request) (delegation.Re
 		}
 		text, isText := value.(string)
 		if !isText || text == "" {
-			return none, fmt.Errorf("%s is not a text with at least one character", name)
+			return none, fmt.Errorf("%s is not text with at least one character", name)
 		}
 		*field = text
 	}

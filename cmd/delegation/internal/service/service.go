@@ -1,6 +1,6 @@
-// Package service runs what a configuration describes: the endpoints over HTTP or HTTPS until a
-// signal, with health, metadata and debugging, and a demonstration in memory. It takes values of
-// the libraries, wherever these come from, and reads no file but renewed certificates.
+// Package service runs what a configuration describes: the endpoints over HTTP or HTTPS, with
+// health, metadata and debugging, until its context ends. It also runs a demonstration in memory.
+// It takes values of the libraries, and does not parse the configuration.
 package service
 
 import (

@@ -114,7 +114,7 @@ func (r *running) watch(ctx context.Context) {
 		}
 		select {
 		case r.changed <- struct{}{}:
-		default: // one is asked for already, and it reads what the files say then
+		default: // a reload is already requested, and will read the current files
 		}
 	}
 }

@@ -177,7 +177,7 @@ func (i *Answers) CheckGate(flag, answer string) error {
 	}
 	p := i.known()
 	switch {
-	case i.Issuer == "": // which is missing, and said to be
+	case i.Issuer == "": // it is missing, which is reported elsewhere
 		return nil
 	case p == nil:
 		return fmt.Errorf("init does not know the claim of %s for this: name the provider with "+

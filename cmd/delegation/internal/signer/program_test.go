@@ -534,7 +534,7 @@ func TestOpen_WrongURIs(t *testing.T) {
 	key := signer.Key{Logger: slog.New(slog.DiscardHandler)}
 	for uri, text := range map[string]string{
 		"delegation":                           "has no scheme",
-		"awskm:///alias/a":                     `"awskm" is no scheme`,
+		"awskm:///alias/a":                     `"awskm" is not a scheme`,
 		"pkcs11:object=a?pin-value=1234567":    "pin-source=file:/PATH",
 		"pkcs11:object=a?x=y&PIN-value=123456": "pin-source=file:/PATH",
 	} {

@@ -1,5 +1,5 @@
-// Package signer opens signing keys that never leave where they are: in AWS KMS over its REST
-// interface, and in any other key service through a program, delegation-signer. A URI names the
+// Package signer opens signing keys that never leave their key service. It calls AWS KMS over its
+// JSON interface, and any other key service through a program, delegation-signer. A URI names the
 // key, and holds no secret. Errors say what to do, in terms of the configuration's keys and the key
 // service's permissions.
 package signer
@@ -77,7 +77,7 @@ func Open(ctx context.Context, key Key) (Signer, error) {
 		}
 		return openAWS(limited, key)
 	case key.Program == "" && schemes[scheme] == "":
-		return nil, refused(fmt.Sprintf("%.40q is no scheme of a key service", scheme),
+		return nil, refused(fmt.Sprintf("%.40q is not a scheme of a key service", scheme),
 			"use one of "+knownSchemes+", or name a program with signer_program")
 	}
 	return openProgram(limited, key)
@@ -131,7 +131,7 @@ func hashName(digest []byte, opts crypto.SignerOpts) (string, error) {
 	switch hash {
 	case crypto.SHA256, crypto.SHA384, crypto.SHA512:
 	default:
-		return "", refused(fmt.Sprintf("%v is no hash for a signature here", hash),
+		return "", refused(fmt.Sprintf("%v is not a hash for a signature here", hash),
 			"use SHA-256, SHA-384 or SHA-512")
 	}
 	if len(digest) != hash.Size() {

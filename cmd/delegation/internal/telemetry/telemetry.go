@@ -265,12 +265,12 @@ func (t *Telemetry) OnReload(err error) {
 	t.reloads.Add(context.Background(), 1, metric.WithAttributes(keyOutcome.String(outcome)))
 }
 
-// OnRefused counts what a limit has refused. limit is rate, size or connections.
+// OnRefused counts what a limit has refused. reason is rate, size or connections.
 func (t *Telemetry) OnRefused(ctx context.Context, reason string) {
 	t.refused.Add(ctx, 1, metric.WithAttributes(keyReason.String(reason)))
 }
 
-// OnAuditFailure counts an event that an audit sink did not accept. sink is file, syslog or otlp.
+// OnAuditFailure counts an event that an audit sink did not accept. sink is file or syslog.
 func (t *Telemetry) OnAuditFailure(ctx context.Context, sink string) {
 	t.auditFailures.Add(ctx, 1, metric.WithAttributes(keySink.String(sink)))
 }
