@@ -574,8 +574,8 @@ func (d *decision) setNames(user string, target *Target, actor *acting, strict b
 	return nil
 }
 
-// marksOfActor names all that the actor's session may be ended by. Of an actor that act names, the
-// session is not known: it counts as a token without sid.
+// marksOfActor returns the keys of all marks that can end the actor's session. If the actor is
+// known only from the claim act, its session is unknown, so it is treated as a token without a sid.
 func (x *exchange) marksOfActor() []freshness.Key {
 	a := x.actor
 	if a.claims != nil {

@@ -212,8 +212,8 @@ func (x *exchange) adopt(c *call) {
 	x.event = event
 }
 
-// usable refuses what the shared cache returns for the decision and is not of its session: a writer
-// to that cache must not choose who a user is. It then counts as absent.
+// usable refuses credentials from the shared cache that are incomplete or of another session: a
+// writer to that cache must not choose who a user is. They then count as absent.
 func (x *exchange) usable(c *Credentials) error {
 	if c.AccessKeyID == "" || c.SecretAccessKey.Reveal() == "" || c.SessionToken.Reveal() == "" {
 		return errors.New("it returned credentials with a part missing, which are not used")
@@ -227,8 +227,8 @@ func (x *exchange) usable(c *Credentials) error {
 	return nil
 }
 
-// isRefusal tells whether AWS has definitely refused. An answer for another session is none: it
-// says nothing about the decision, and nothing about credentials that are cached.
+// isRefusal tells whether AWS has definitely refused. An answer for another session is not a
+// refusal: it says nothing about the decision or about cached credentials.
 func isRefusal(err error) bool {
 	e := issueError(err)
 	return e.Stage == StageSTS && !e.Retryable && e.Code != CodeSTSAnswerMismatch

@@ -279,8 +279,8 @@ func TestCache_WithoutCache(t *testing.T) {
 	}
 }
 
-// TestCache_Renewal: ahead of the end, behind the caller's back, with an event of its own that
-// holds the new assertion.
+// TestCache_Renewal: credentials are renewed before they expire, in the background. The renewal has
+// an event of its own, with the new assertion.
 func TestCache_Renewal(t *testing.T) {
 	w := cachedWorld(t)
 	d := w.delegator(t)
@@ -575,7 +575,8 @@ func TestCache_EveryAssertionIsInOneEvent(t *testing.T) {
 	}
 }
 
-// TestCache_Took: the stage cache has what is left without the call, of whoever waits all of it.
+// TestCache_Took: the time of the stage cache does not include the call to STS that the exchange
+// makes. For an exchange that waits for another one's call, it is the whole time.
 func TestCache_Took(t *testing.T) {
 	w := cachedWorld(t)
 	yes := w.config.STS.(stsFunc)
@@ -635,7 +636,8 @@ func TestCache_LostCall(t *testing.T) {
 	}
 }
 
-// TestSigningTimeout: a signer that hangs holds nobody for longer, with a cache or without.
+// TestSigningTimeout: no exchange waits longer than SigningTimeout for a signer that hangs, with a
+// cache or without.
 func TestSigningTimeout(t *testing.T) {
 	for _, size := range []int{-1, 0} {
 		w := cachedWorld(t)
@@ -860,8 +862,8 @@ func TestSharedCache_OfAnotherSession(t *testing.T) {
 	}
 }
 
-// TestCache_MismatchIsNoRefusal: an answer for another session says nothing about credentials at
-// hand, and nothing about the decision.
+// TestCache_MismatchIsNoRefusal: an answer for another session does not remove cached credentials,
+// and does not count as a refusal of the decision.
 func TestCache_MismatchIsNoRefusal(t *testing.T) {
 	w := cachedWorld(t)
 	yes := w.config.STS

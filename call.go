@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// call is one call to AWS for a decision, with all its attempts. It can go on after its exchange
-// has ended, or for other exchanges, so it has a record of its own. What it shares with its
-// exchange neither of them changes.
+// call is one call to AWS for a decision, with all its attempts. It can continue after its exchange
+// has ended, or for other exchanges, so it has a record of its own. Neither the call nor the
+// exchange changes what they share.
 type call struct {
 	*Delegator
 	record

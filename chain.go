@@ -295,8 +295,8 @@ func (c *call) assumeInput(i int) *sts.AssumeRoleInput {
 	return input
 }
 
-// chained believes nothing of a 200, as [call.credentials] does. What AWS read in the assertion is
-// taken over from the credentials before.
+// chained checks a 200 answer completely, as [call.credentials] does. What AWS read in the
+// assertion is copied from the previous role's credentials.
 func (c *call) chained(
 	out *sts.AssumeRoleOutput, region Region, i int, before *Credentials,
 ) (*Credentials, error) {
@@ -343,9 +343,9 @@ func (c *call) atHop(err error, hop int) error {
 	return &failure
 }
 
-// remedied gives AWS's refusal at a link the remedy that its message leads to. The same message can
-// be about a policy of either role: which, AWS does not say (IAM User Guide, "Cross-account policy
-// evaluation logic"; both must allow it).
+// remedied sets the remedy that AWS's message leads to, if AWS refused a link of the chain. AWS
+// does not say which of the two roles' policies refused it, and both must allow the call (IAM User
+// Guide, "Cross-account policy evaluation logic").
 func (c *call) remedied(e *Error, i int) *Error {
 	if e.Code != CodeSTSChainDenied {
 		return e

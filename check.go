@@ -357,9 +357,9 @@ func (d *Delegator) try(ctx context.Context, k SigningKey) error {
 	return nil
 }
 
-// reach tells whether the region's STS answers. The only call that needs no credentials is an
-// exchange, so it is one with the role of an account that nobody has, and no assertion: that AWS
-// refuses it, definitely and in its own form, is the proof.
+// reach tells whether the region's STS answers. An exchange is the only call that needs no
+// credentials. So it requests one without an assertion, for a role of an account that nobody has.
+// The region answers if AWS refuses that definitely and in AWS's own format.
 func (d *Delegator) reach(ctx context.Context, region Region) error {
 	nobody := arn.ARN{Partition: region.Partition(), Service: "iam", AccountID: "000000000000"}
 	role, principal := nobody, nobody

@@ -45,7 +45,7 @@ func (r *readyMade) after(place int, target string, before []possible) ([]possib
 	return r.changes(place, target, before)
 }
 
-// toEach is changes of a rule that does the same to each session.
+// toEach returns a readyMade.changes for a rule that makes the same change to each session.
 func toEach(change func(*AWS)) func(int, string, []possible) ([]possible, bool) {
 	return func(_ int, _ string, before []possible) ([]possible, bool) {
 		after := slices.Clone(before)
@@ -57,8 +57,8 @@ func toEach(change func(*AWS)) func(int, string, []possible) ([]possible, bool) 
 	}
 }
 
-// nobodyIf is changes of a rule that lets nobody pass. Otherwise it is nil: the rule lets everybody
-// pass as they are.
+// nobodyIf returns a readyMade.changes for a rule that refuses everybody, if nobody is true.
+// Otherwise it returns nil: the rule leaves all sessions as they are.
 func nobodyIf(nobody bool) func(int, string, []possible) ([]possible, bool) {
 	if !nobody {
 		return nil
@@ -137,7 +137,7 @@ type knownRules struct {
 	leaveAll bool // all leave sessions as they are
 }
 
-// knownRule is a rule with its name. readyMade is nil if it is not of this package.
+// knownRule is a rule with its name. readyMade is nil if no function of this package made the rule.
 type knownRule struct {
 	*readyMade
 	name string

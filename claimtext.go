@@ -197,7 +197,7 @@ func (c *ClaimText) joined(value any, kind textKind) (string, error) {
 	return text, nil
 }
 
-// atLeast writes a text that is too short for its kind as bytes are that are not plain.
+// atLeast escapes a text that is shorter than its kind's minimum, although its bytes are plain.
 func (k textKind) atLeast(text string) string {
 	if len(text) >= k.minimum {
 		return text
@@ -205,7 +205,7 @@ func (k textKind) atLeast(text string) string {
 	return atLeastTwo(text)
 }
 
-// isAbsent tells whether a property is none: absent, null or an empty list.
+// isAbsent tells whether a property has no value: absent, null or an empty list.
 func isAbsent(value any) bool {
 	switch v := value.(type) {
 	case nil:

@@ -167,11 +167,11 @@ type Config struct {
 	// are dropped first; the order is not exact among the most recent eighth. Zero: 10,000.
 	// Negative: there is no cache.
 	CacheSize int
-	// CacheWindow is how long before the expiration callers wait for new credentials. Zero: 5m. It
-	// is limited to 1/8 of the session's duration.
+	// CacheWindow makes callers wait for new credentials if the cached ones expire within this
+	// time. Zero: 5m. It is limited to 1/8 of the session's duration.
 	CacheWindow time.Duration
-	// CacheAhead is how long before the expiration a request starts a renewal in the background.
-	// Zero: 15m. It is limited to 1/4 of the session's duration.
+	// CacheAhead lets a request start a renewal in the background if the cached credentials expire
+	// within this time. Zero: 15m. It is limited to 1/4 of the session's duration.
 	CacheAhead time.Duration
 	// TokenMemory is the memory for the claims of verified ID tokens, in bytes. The tokens
 	// themselves are not kept. If a token is used more than once, its signature is not verified

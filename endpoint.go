@@ -44,8 +44,8 @@ func (c *Config) heedClient() error {
 	return errors.Join(problems...)
 }
 
-// calledHost is the host that a failed call went to, and AWS's own if that is another one. own is
-// AWS's.
+// calledHost names the host that a failed call went to. own is AWS's host: if the call went to
+// another one, it is named too.
 func (c *Config) calledHost(err error, own string) string {
 	called := session.HostOf(err)
 	if called == "" {

@@ -215,11 +215,11 @@ const (
 
 // Codes of the token's claims.
 const (
-	// Iss, sub, aud, exp or iat is absent or empty.
+	// iss, sub, aud, exp or iat is absent or empty.
 	CodeClaimMissing Code = "claim_missing"
 	// A registered claim of the wrong JSON type.
 	CodeClaimType Code = "claim_type"
-	// Exp, iat or nbf is not a number of seconds.
+	// exp, iat or nbf is not a number of seconds.
 	CodeClaimDate Code = "claim_date"
 	// iat or nbf is after exp.
 	CodeClaimDateOrder Code = "claim_date_order"

@@ -13,8 +13,8 @@ const (
 	// cutMark comes before the hash of a text that was cut. No escaped text has it: "x" is no
 	// hexadecimal digit.
 	cutMark = "_x"
-	// cutHash is how many bytes of the SHA-256 follow: 128 bits, so that nobody finds a text with
-	// the escaped text of another's.
+	// cutHash is how many bytes of the SHA-256 follow: 128 bits, so that nobody can find a text
+	// whose escaped form equals another user's.
 	cutHash = 16
 
 	maxEscapedTag  = session.MaxTagValue

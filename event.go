@@ -17,8 +17,9 @@ import (
 	"github.com/seed055b7978/delegation/internal/packed"
 )
 
-// packedSizeWarning is the percentage of AWS's space from which on an Event warns: the next longer
-// value may not fit any more. An estimate of it may be as far below AWS's figure.
+// packedSizeWarning is the percentage of AWS's space from which on an Event warns: a slightly
+// longer value may no longer fit. It also applies to estimates, which may be that far below AWS's
+// figure.
 const packedSizeWarning = packed.Warned
 
 // How many characters of what a caller or a service chose are in an Event.

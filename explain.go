@@ -219,7 +219,8 @@ func (e *Explanation) foresee(ctx context.Context, x *exchange) error {
 	if err != nil {
 		return err
 	}
-	// What SafeName has changed it changes again, and what AWS takes as it is stays.
+	// SafeName changes its own results once more, and keeps other names that AWS accepts. So a
+	// change here shows that the name is not the original one.
 	unsafeName := session.SafeName(e.SessionName) != e.SessionName
 	subject, _ := e.NameIDEncoding.Encode(e.Subject) // if it has none, the NameID is another one
 	plan := &explain.Plan{
@@ -245,8 +246,8 @@ func (e *Explanation) foresee(ctx context.Context, x *exchange) error {
 	return nil
 }
 
-// watch wraps a rule so that it runs as always, and leaves a RuleStep, also when it panics, and
-// what it lacks.
+// watch wraps a rule. The rule runs as always, and the Explanation gets its RuleStep, also when it
+// panics, and a warning for each need that is not met.
 //
 // A rule that was left while it runs owns the RuleContext and the user: its step has the name only.
 func (e *Explanation) watch(rule namedRule) RuleFunc {

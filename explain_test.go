@@ -164,7 +164,7 @@ func TestExplain_StrictSessionName(t *testing.T) {
 	}
 }
 
-// TestExplain_UntilItFailed: beside an error stands what was known until then.
+// TestExplain_UntilItFailed: an Explanation with an error has what was known until then.
 func TestExplain_UntilItFailed(t *testing.T) {
 	deny := func(_ context.Context, _ *delegation.User, rc *delegation.RuleContext) error {
 		rc.Rule, rc.AWS.Region = "20-deny.js", "eu-west-1"

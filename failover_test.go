@@ -579,8 +579,8 @@ func TestFailover_ADisabledRegionDoesNotRest(t *testing.T) {
 	}
 }
 
-// TestFailoverRegions_AreChecked: by New where they stand in a map, and in any case behind the
-// rules.
+// TestFailoverRegions_AreChecked: New checks the regions of targets in a map. Each exchange checks
+// its regions after the rules.
 func TestFailoverRegions_AreChecked(t *testing.T) {
 	for name, row := range map[string]struct {
 		regions []string

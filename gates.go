@@ -11,7 +11,8 @@ import (
 )
 
 // keepsOut tells whether required claims keep strangers of a shared issuer out. They do if one of
-// them is a claim that tells people apart, and none of its patterns matches just anything.
+// them is a claim that distinguishes the operator's people from strangers, and none of its patterns
+// matches just anything.
 func keepsOut(required map[string][]string, shared sharedissuer.Issuer) bool {
 	list, err := compileClaims(required, "")
 	if err != nil {
@@ -118,8 +119,8 @@ const sharedRoleRemedy = "give each issuer a role of its own, " +
 	"or set Target.SubjectsAreOne or Target.NameIDTellsIssuersApart"
 
 // sharedRoles says what is wrong with each role whose users come from several issuers through
-// several targets, because ${saml:sub} does not tell them apart. A target with several issuers must
-// say so itself.
+// several targets: its policies cannot distinguish them. Targets that set SubjectsAreOne or
+// NameIDTellsIssuersApart are left out; those with several issuers must set one of the two.
 func (c *Config) sharedRoles() map[string]string {
 	targets := c.fixedTargets()
 	found := map[string]string{}

@@ -205,7 +205,7 @@ func (r *limitedRun) leave(step int64) bool {
 }
 
 // stepContext is the context of one step. It ends with the step's limit, and with the step. Most
-// rules ask nothing of their context, so what can end is only made for those that do.
+// rules never use their context, so the context with a deadline is made only when it is used.
 type stepContext struct {
 	run   *limitedRun
 	began time.Duration // after run.began

@@ -129,8 +129,8 @@ func (d *Delegator) receiveOnce(
 }
 
 // mostLogoutKept bounds how long a logout token is remembered. The specification recommends that
-// one lives for two minutes (§2.4). One that comes once more after that ends no session that was
-// begun since.
+// logout tokens expire after two minutes (§2.4). A replay after this time ends no session that
+// began after the token was issued.
 const mostLogoutKept = 24 * time.Hour
 
 func replayedLogout(token *idtoken.Logout) error {
@@ -139,8 +139,8 @@ func replayedLogout(token *idtoken.Logout) error {
 		token.Issuer, token.ID)
 }
 
-// isLogoutAudience tells whether a logout token is for one of our clients: one whose ID tokens a
-// target takes, if they are of the token's issuer.
+// isLogoutAudience tells whether a logout token is for one of our clients: one of
+// Config.LogoutAudiences, or one whose ID tokens of this issuer a target accepts.
 func (d *Delegator) isLogoutAudience(token *idtoken.Logout) bool {
 	among := func(clients []string) bool {
 		return slices.ContainsFunc(token.Audience, func(audience string) bool {

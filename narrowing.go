@@ -207,8 +207,8 @@ func checkGiven(given narrow.Set) error {
 	return nil
 }
 
-// invalid is the code of what is wrong with the policies by themselves. Those of scopes are the
-// operator's.
+// invalid is the code for policies that are wrong whatever the decision is. Those of scopes are
+// written by the operator.
 func (n narrowing) invalid() Code {
 	if n.given != nil {
 		return CodeRequestedPolicyInvalid
@@ -236,9 +236,9 @@ func (d *decision) take(set narrow.Set, code Code) error {
 }
 
 // known returns the value of a policy variable that every request of the session has: the NameID,
-// and tags that are not left out if AWS's space is too small. Condition keys are not
-// case-sensitive. At the end of a chain there is no saml:sub (IAM User Guide, "Available keys for
-// SAML-based AWS STS federation"), and of the tags there are the transitive ones.
+// or a tag that cannot be dropped. Condition keys are not case-sensitive. The last session of a
+// chain has no saml:sub (IAM User Guide, "Available keys for SAML-based AWS STS federation"), and
+// only the transitive tags.
 func (d *decision) known(variable string) (value string, ok bool) {
 	if strings.EqualFold(variable, "saml:sub") {
 		return d.nameID, len(d.chain) == 0

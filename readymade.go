@@ -13,17 +13,17 @@ import (
 	"github.com/seed055b7978/delegation/internal/sharedissuer"
 )
 
-// readyMade is a rule of this package. New recognizes it among rules that are closures of others,
-// and can ask what it does.
+// readyMade is a rule that this package made, perhaps around a rule of somebody else. New
+// recognizes it among other closures, and can ask what it does.
 type readyMade struct {
 	name string // as events and errors have it
 	run  RuleFunc
 	// gates tells whether the rule refuses strangers of a shared issuer at a target. Nil: it does
 	// not.
 	gates func(target string, shared sharedissuer.Issuer) bool
-	// changes says what sessions may be at a target after the rule, by what they may be before. It
-	// is not known if the rule may decide anything. Nil: the rule leaves sessions as they are.
-	// place is that of the rule in Config.Rules, counted from 1.
+	// changes returns the sessions that are possible at a target after the rule, from those that
+	// were possible before. known is false if the rule may decide anything. Nil: the rule leaves
+	// sessions as they are. place is that of the rule in Config.Rules, counted from 1.
 	changes func(place int, target string, before []possible) (after []possible, known bool)
 	// hidden are the rows of its table that are never reached, counted from 0.
 	hidden []int
@@ -34,7 +34,8 @@ type readyMade struct {
 	wantsEmail func(target string) bool
 	// needs are what the rule needs and lacks, as far as it says.
 	needs []RuleNeed
-	// foreign says that the rule is not of this package, and only tells its needs.
+	// foreign says that WithNeeds made the rule around one that is not of this package: only its
+	// needs are known.
 	foreign bool
 }
 
@@ -44,8 +45,8 @@ func everywhere(string, sharedissuer.Issuer) bool { return true }
 // atEachTarget is the wantsEmail of a rule that makes no difference between targets.
 func atEachTarget(string) bool { return true }
 
-// leavesAll tells whether the rule leaves sessions as they are. Of a nil one, a rule that is not of
-// this package, nobody knows.
+// leavesAll tells whether the rule leaves sessions as they are. It is false for a nil one, a rule
+// that this package did not make, because that may decide anything.
 func (r *readyMade) leavesAll() bool { return r != nil && r.changes == nil }
 
 // ready returns the rule as a function. It is not inlined: readyMadeOf recognizes ready-made rules

@@ -56,9 +56,9 @@ func (x *exchange) requireFirstUse(ctx context.Context) error {
 	return nil
 }
 
-// firstUse asks the store. The exchanges of one token in one context of WithIDToken are one use, so
-// that a request can call AWS more than once. Another token that is exchanged in that context is
-// not the context's.
+// firstUse asks the store whether this is the token's first use. All exchanges of one token in one
+// context of WithIDToken count as one use, so that a request can call AWS more than once. This does
+// not apply to a different token that is exchanged in that context.
 func (x *exchange) firstUse(ctx context.Context, key string) (bool, error) {
 	mark := func() (bool, error) {
 		until := x.claims.Expiry.Add(x.config.Leeway)
@@ -72,9 +72,9 @@ func (x *exchange) firstUse(ctx context.Context, key string) (bool, error) {
 	return guard.Value(func() (bool, error) { return c.uses.first(ctx, use, mark) })
 }
 
-// tokenID returns what tells the token from every other token of its issuer: its jti, or else the
-// hash of what was signed. A jti that no issuer may write (RFC 7519 §4.1.7: a string) is refused:
-// what is meant by it cannot be known, and so not whether it was used before.
+// tokenID returns what identifies the token among those of its issuer: its jti, or else the hash of
+// what was signed. A jti that is not a string violates RFC 7519 §4.1.7 and is refused: without a
+// reliable ID, an earlier use could go unnoticed.
 func (x *exchange) tokenID() (kind, id string, err error) {
 	claim, given := x.claims.All["jti"]
 	if !given {

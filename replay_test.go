@@ -166,8 +166,8 @@ func TestTargetID_IsTheDefaultAudience(t *testing.T) {
 	}
 }
 
-// TestReplay_ComesBehindTheTarget: what is refused before leaves the token unused, what fails
-// behind has used it.
+// TestReplay_ComesBehindTheTarget: an exchange that the target refuses does not use the token. One
+// that fails after that has used it.
 func TestReplay_ComesBehindTheTarget(t *testing.T) {
 	w := newWorld(t)
 	w.config.Replay = delegation.ReplayMemory(100)

@@ -122,7 +122,8 @@ func (r *Revocations) validate() error {
 	return nil
 }
 
-// since reads the store. What it returns that cannot be a mark is an error: it may stand for one.
+// since reads the store. A result that is not a valid mark is an error, because it may be the
+// damaged mark of an ended session.
 func (r *Revocations) since(
 	ctx context.Context, position string,
 ) (marks []freshness.Mark, next string, err error) {
@@ -245,7 +246,7 @@ func requireIssuedAfter(issued, ended time.Time) error {
 		issued.UTC().Format(time.RFC3339), ended.UTC().Format(time.RFC3339))
 }
 
-// marksOfToken names all that the session of a token's claims may be ended by.
+// marksOfToken returns the keys of all marks that can end the session of a token with these claims.
 func marksOfToken(claims *idtoken.Claims) []freshness.Key {
 	issuer := claims.Issuer
 	subject := claims.Subject

@@ -163,7 +163,7 @@ func (d *Delegator) invalidate(ctx context.Context, r Revocation) error {
 	if d.config.Revocations != nil {
 		err = d.mark(ctx, []freshness.Mark{{Key: key, Made: event.Time}})
 	}
-	// Also if there is no store to tell the others.
+	// Done even if there is no store that tells other processes, or if it failed.
 	if failed := d.forget(ctx, owner); err == nil {
 		err = failed
 	}

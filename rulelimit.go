@@ -35,7 +35,7 @@ type ruleLimit struct {
 // errRuleTime is the cause of the context's end when the time of a rule is over.
 var errRuleTime = errors.New("its time is over")
 
-// errStillRuns is that a rule has ended and one that it called was left.
+// errStillRuns says that a rule has ended, but a rule that it called was abandoned and still runs.
 var errStillRuns = errors.New("a rule that it called still runs")
 
 // ruleTimeError says that code of the operator's took too long.

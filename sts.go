@@ -167,8 +167,8 @@ func (d *decision) stsInput(response *signedResponse) *sts.AssumeRoleWithSAMLInp
 	return input
 }
 
-// credentials believes nothing of a 200: every part must be there, the expiry ahead, and the
-// session the one that was asked for.
+// credentials checks a 200 answer completely: every part must be there, the expiry in the future,
+// and the session the one that was requested.
 func (c *call) credentials(
 	out *sts.AssumeRoleWithSAMLOutput, region Region,
 ) (*Credentials, error) {
@@ -257,11 +257,11 @@ func (c *Credentials) take(issued *types.Credentials, user *types.AssumedRoleUse
 	c.AssumedRoleID = *user.AssumedRoleId
 }
 
-// difference says in what credentials are of another session than the decision asks for, for the
-// SAML identity of the entity ID; empty: in nothing. It judges what AWS answers and what the
-// shared cache returns. AWS documents Issuer and Audience in its answers, and nobody has tried a
-// real account, so their absence is a warning only. An emulator may leave out or make up what it
-// does not know.
+// difference says how the credentials' session differs from the one that the decision asks for;
+// empty: not at all. entityID is that of the SAML identity. It checks what AWS answers and what the
+// shared cache returns. AWS documents Issuer and Audience in its answers, but that was never tried
+// with a real account, so their absence is only a warning. An emulator may leave out or make up
+// what it does not know.
 func (d *decision) difference(c *Credentials, entityID string, emulator bool) string {
 	var differences []string
 	compare := func(name, got, want string, tolerated bool) {

@@ -39,7 +39,7 @@ func WithIDToken(
 		c.uses = &tokenUses{turn: make(chan struct{}, 1)}
 	}
 	if ctx.Done() == nil {
-		// One of package context: contexts that are made of it need no goroutine.
+		// This context is one of package context: contexts derived from it need no goroutine.
 		c.Context, c.cancel = context.WithCancel(ctx)
 	}
 	return c

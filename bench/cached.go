@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -255,6 +256,8 @@ func heap() uint64 {
 
 // fullCache measures a cache of many decisions.
 func (b *bench) fullCache() error {
+	// Both caches are in fresh memory, as in a service, and not in gaps that other parts left.
+	debug.FreeOSMemory()
 	few, err := b.newPopulated(fewDecisions)
 	if err != nil {
 		return err

@@ -212,8 +212,8 @@ func auth0Shape(r *refusal) any {
 	}{r.code, r.description, r.status}
 }
 
-// containerShape is the body that the AWS SDKs read: that for Go reads the small names, and that
-// for JavaScript (fromHttp) the large ones, with a 4xx alone.
+// containerShape is the body that the AWS SDKs read. The SDK for Go reads the lower-case names, and
+// that for JavaScript (fromHttp) the capitalized ones, but only with a 4xx.
 func containerShape(r *refusal) any {
 	return struct {
 		Code         string `json:"code"`
@@ -310,8 +310,8 @@ func (h *Handlers) refuse(w http.ResponseWriter, r *http.Request, refused *refus
 	answer(w, refused.status, body)
 }
 
-// loggedPath is what logs have of the path. That of STS ends as strangers like, and a request that
-// is refused must not fill a log.
+// loggedPath returns the path for logs, cut to 200 characters: callers choose the end of an STS
+// path, and a refused request must not fill a log.
 func loggedPath(r *http.Request) string { return fmt.Sprintf("%.200s", r.URL.Path) }
 
 var lineEnd = []byte("\n")

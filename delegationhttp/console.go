@@ -68,7 +68,7 @@ func (c Console) validate() error {
 		}
 	}
 	if strings.Contains(c.Endpoint, "?") {
-		const hasQuery = "%s: %.200q has a query, where the sign-in URL has its own"
+		const hasQuery = "%s: %.200q has a query: remove it, because the sign-in URL has its own"
 		problems = append(problems, fmt.Errorf(hasQuery, "Endpoint", c.Endpoint))
 	}
 	if c.FIPS && c.Endpoint != "" {
@@ -209,9 +209,9 @@ func (h *Handlers) consoleSignIn(w http.ResponseWriter, r *http.Request) ([]byte
 	return h.exchange(w, r, q, write, delegation.WithoutCache())
 }
 
-// signInJSON returns the answer with a sign-in URL. It expires with the credentials, if they expire
-// first, and so does the session. The URL can be copied from it, because the characters of HTML are
-// not escaped.
+// signInJSON returns the answer with a sign-in URL. The session ends with the credentials, and so
+// does the URL if they expire before its usual life is over. HTML characters are not escaped, so
+// that the URL can be copied from the answer.
 func signInJSON(signIn string, end, now time.Time) ([]byte, error) {
 	life := max(0, min(signInLife, end.Sub(now)))
 	var body bytes.Buffer

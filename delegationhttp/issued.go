@@ -78,8 +78,8 @@ func (s *issuedSessions) add(c *delegation.Credentials) {
 	s.trim()
 }
 
-// trim forgets, under the lock, the oldest sessions that have expired or for which there is no
-// room.
+// trim forgets, under the lock, the least recently used sessions until the memory suffices and the
+// next one has not expired.
 func (s *issuedSessions) trim() {
 	now := s.now()
 	for {

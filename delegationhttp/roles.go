@@ -111,7 +111,8 @@ func (h *Handlers) queryRole(query url.Values) (string, *refusal) {
 	case !asked:
 		return "", nil
 	case !h.config.Roles:
-		return "", invalid(http.StatusBadRequest, "role: this service lets callers choose none")
+		return "", invalid(http.StatusBadRequest,
+			"role: callers cannot choose a role here: leave it out")
 	case len(roles) > 1:
 		return "", invalid(http.StatusBadRequest, "repeated role")
 	case roles[0] == "":

@@ -239,7 +239,7 @@ func TestRoles_Off(t *testing.T) {
 	}
 	ask(t, h, get("?target="+app+"&role="+adminRole, token)).
 		refused(t, http.StatusBadRequest, "invalid_request",
-			"role: this service lets callers choose none")
+			"role: callers cannot choose a role here: leave it out")
 }
 
 // TestRoles_AddressLimit: it counts before a token is read.

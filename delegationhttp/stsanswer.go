@@ -24,8 +24,8 @@ type webIdentity struct {
 	subject, issuer, client string
 }
 
-// rule returns the rule that reads it. It never refuses. It waits for nothing, so it needs no
-// limit of its time.
+// rule returns the rule that fills in the identity. It never refuses. It waits for nothing, so it
+// needs no time limit.
 func (i *webIdentity) rule() delegation.RuleFunc {
 	return delegation.WithOwnTimeout(func(
 		_ context.Context, user *delegation.User, rc *delegation.RuleContext,

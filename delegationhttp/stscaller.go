@@ -159,8 +159,8 @@ func (s *signature) checkTime(now time.Time) *refusal {
 	}
 	if skew := now.Sub(s.at).Abs(); skew > maxSkew {
 		return signatureRefusal("SignatureDoesNotMatch",
-			"the signature is more than five minutes old, or of the future: "+
-				"set the clock of the caller (NTP)")
+			"the signature is more than five minutes old, or in the future: "+
+				"correct the caller's clock (NTP)")
 	}
 	return nil
 }

@@ -288,9 +288,9 @@ type vote struct {
 	deny, allow *Place // the first of each
 	unmet       []Unmet
 
-	// Of resource policies: the first Allow that names the user or session itself, or everyone,
-	// which no other policy limits, and the first for more than the account, which needs no Allow
-	// of an identity policy.
+	// For resource policies only. direct is the first Allow for the user or session itself, or for
+	// everyone; it needs no Allow of another kind. beyondAccount is the first Allow for more than
+	// the account, which needs no Allow of an identity policy.
 	direct, beyondAccount *Place
 }
 

@@ -24,7 +24,8 @@ var (
 	// ErrAction is a source that is not an Action, or is too large.
 	ErrAction = errors.New("an Action is a module that exports a function " +
 		"onExecutePostLogin(event, api), at most 100 kB in UTF-8")
-	// ErrUnsettled is an Action whose promise is never settled: nothing is left that could do it.
+	// ErrUnsettled is an Action whose promise is never settled: nothing is left that could settle
+	// it.
 	ErrUnsettled = errors.New("the promise of the Action is never settled")
 )
 
@@ -42,8 +43,8 @@ const beforeAction = "  "
 // CommonJS module with exports.onExecutePostLogin = async (event, api) => {…}. Rules and Actions
 // can be mixed in one chain.
 //
-// The Action has decided when the promise that it returns is settled, be it one of the language or
-// of a library such as bluebird.
+// The Action ends when the promise that it returns is settled. The promise can be the language's
+// own, or that of a library such as bluebird.
 //
 // api.access.deny is [delegation.Deny]. The functions of api.samlResponse choose role, session
 // name, duration, tags and so on, as context.samlConfiguration does for rules;

@@ -161,8 +161,8 @@ func (r *run) response() *samlConfiguration {
 func (r *run) setSAML(function string, property samlProperty, value goja.Value) {
 	given := r.argument("api.samlResponse."+function, value)
 	if want := property.read(r.response(), given); want != "" {
-		panic(r.refuse(delegation.CodeRuleFailed, "api.samlResponse.%s gets what is not %s",
-			function, want))
+		panic(r.refuse(delegation.CodeRuleFailed, "api.samlResponse.%s was given a value that "+
+			"is not %s", function, want))
 	}
 }
 

@@ -220,7 +220,7 @@ func TestLongSettings(t *testing.T) {
 		var aws = context.addonConfiguration.aws;
 		aws.principal = aws.role = 'x'.repeat(9 << 20);`+passes), jsrules.Options{})
 	got.expect(t, delegation.CodeRuleFailed,
-		"context.addonConfiguration.aws.role and what is around it has more than")
+		"context.addonConfiguration.aws.role exceeds a limit: up to here, there are more than")
 }
 
 // TestFrozen: user, context and addonConfiguration cannot be frozen, and say so. The settings can.

@@ -131,7 +131,7 @@ func (o *outgoing) out(name string, value goja.Value, was any) any {
 	defer func() { o.path = o.path[:len(o.path)-1] }()
 	o.values++
 	if o.values > maxValues {
-		panic(o.wrong("and what is around it has more than %d values", maxValues))
+		panic(o.wrong("exceeds a limit: up to here, there are more than %d values", maxValues))
 	}
 	object, isObject := value.(*goja.Object)
 	if isObject {
@@ -207,7 +207,7 @@ func (o *outgoing) textOf(value goja.Value) string {
 	text := value.String()
 	o.text += len(text)
 	if o.text > maxText {
-		panic(o.wrong("and what is around it has more than %d characters", maxText))
+		panic(o.wrong("exceeds a limit: up to here, there are more than %d characters", maxText))
 	}
 	return text
 }

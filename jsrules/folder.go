@@ -137,7 +137,7 @@ func newSidecar(file, script string, values map[string]any) (*sidecar, error) {
 				"stage and id", name)
 		}
 		if !ok {
-			return nil, fmt.Errorf("%s has a value that it cannot have", name)
+			return nil, fmt.Errorf("%s has an invalid value", name)
 		}
 	}
 	return s, nil

@@ -40,7 +40,7 @@
 //   - One operation can double the memory in use before the next check. Memory is bounded by a
 //     multiple of the limit, not by the limit.
 //   - A rule that is written to harm its process will find a way.
-//   - A source of 100 kB that is written for it keeps [Compile] busy for many seconds.
+//   - A source of 100 kB can be written so that [Compile] takes many seconds.
 //
 // # What a rule needs
 //

@@ -40,14 +40,15 @@ const (
 	// NeedGlobal is a free identifier, such as request or Buffer. The language's own, such as JSON,
 	// are listed only if they are not available.
 	NeedGlobal NeedKind = "global"
-	// NeedModule is what require gets.
+	// NeedModule is a module that the rule loads with require.
 	NeedModule NeedKind = "module"
 	// NeedAuth0 is a member of auth0, such as users.updateAppMetadata.
 	NeedAuth0 NeedKind = "auth0"
 	// NeedContext is a property of context that Auth0 supplied, such as clientName or
 	// request.geoip.
 	NeedContext NeedKind = "context"
-	// NeedConfiguration is a name of configuration. One that is not there is undefined.
+	// NeedConfiguration is a name of configuration. A rule reads undefined for a name that is not
+	// set.
 	NeedConfiguration NeedKind = "configuration"
 	// NeedUser is a property of the user that was in Auth0's profile and is in no ID token by
 	// itself, such as app_metadata. It is never available by the options: Config.Profile or a claim
@@ -191,7 +192,7 @@ func (f *finder) lookAtModule(u *scope.Use) {
 	}
 	if !constant {
 		f.add(u.RootAt, NeedModule, "", false,
-			"the name is made at run time: write it as a text, so that it can be checked")
+			"the name is made at run time: write it as a string literal, so that it can be checked")
 		return
 	}
 	remedy := ""
@@ -228,8 +229,8 @@ func (f *finder) lookAtAuth0(u *scope.Use) {
 // configuration looks at a name of configuration.
 func (f *finder) configuration(step scope.Step) {
 	if step.Name == "" {
-		f.add(step.At, NeedConfiguration, "", true, "the name is made at run time: see that "+
-			"Options.Configuration has each that it can be")
+		f.add(step.At, NeedConfiguration, "", true, "the name is made at run time: make sure "+
+			"that Options.Configuration has every name that it can be")
 		return
 	}
 	if _, has := f.options.Configuration[step.Name]; has {

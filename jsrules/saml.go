@@ -147,7 +147,7 @@ func text(into *string, value any) (want string) {
 
 // only is the reader of a property that can have one value, because that is what happens here.
 func only(one any) func(*samlConfiguration, any) string {
-	want := fmt.Sprintf("%v: there is no other here", one)
+	want := fmt.Sprintf("%v, the only supported value", one)
 	return func(_ *samlConfiguration, value any) string {
 		if value == one {
 			return ""

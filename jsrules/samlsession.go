@@ -76,8 +76,8 @@ func (r *run) noteSAML(c *changes, user *delegation.User, rc *delegation.RuleCon
 	s := r.shared
 	if c.samlUnused {
 		rc.Warn(warnedUnused, fmt.Sprintf("the rule %q sets context.samlConfiguration, which has "+
-			"no effect: it is for Auth0's SAML add-on. Options.SAMLConfiguration, "+
-			"saml_configuration: aws, gives it one", r.name))
+			"no effect: it is for Auth0's SAML add-on. Set Options.SAMLConfiguration, "+
+			"saml_configuration: aws, to apply it", r.name))
 	}
 	switch {
 	case c.samlOfAction != nil:

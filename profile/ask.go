@@ -99,7 +99,7 @@ func (q question) unanswered(ctx context.Context, err error) error {
 	if errors.As(err, &ue) {
 		err = ue.Err
 	}
-	return fmt.Errorf("no answer of %s: %w", q.place(), err)
+	return fmt.Errorf("no answer from %s: %w", q.place(), err)
 }
 
 // retryAfter is how long the endpoint wants to be left alone: Retry-After (RFC 9110 §10.2.3), or

@@ -116,7 +116,7 @@ func (s *Server) guard(w http.ResponseWriter, r *http.Request, next http.Handler
 	call := &Call{Time: s.config.Now(), RequestID: id}
 	body, err := io.ReadAll(io.LimitReader(r.Body, g.MaxBody+1))
 	if err != nil {
-		// Without an answer of its own, net/http would say 200.
+		// If nothing were written here, net/http would send 200.
 		http.Error(w, "the body of the request cannot be read", http.StatusBadRequest)
 		return
 	}

@@ -276,7 +276,7 @@ func brokenRows() []brokenRow {
 					"'arn:aws:iam::123456789012:role/photo-user'}}"),
 		},
 		{
-			of: "a rule in JavaScript that reads what the configuration has to supply",
+			of: "a rule in JavaScript that reads a property that the configuration must supply",
 			breaks: func(s *brokenScene) {
 				s.mkdir("rules")
 				s.write("rules/app.js", "function (user, { clientName }, callback) {\n"+
@@ -378,7 +378,7 @@ func brokenRows() []brokenRow {
 				s.replace("example.com/\n", "example.com/\n    bearer_token_file: token\n")
 			},
 			state: isWarned, code: "file_writable", at: ":4: issuers[0].bearer_token_file",
-			text:   "others than its owner can replace this secret (mode 0660)",
+			text:   "users other than its owner can replace this secret (mode 0660)",
 			remedy: "chmod go-w 'token'",
 			mends:  func(s *brokenScene) { s.mode("token", 0o640) },
 		},

@@ -158,7 +158,7 @@ func modeWarning(file service.SecretFile, mode os.FileMode) delegation.CheckWarn
 		}
 	case mode&othersWrite != 0:
 		w.Code = warningFileWritable
-		w.Text = fmt.Sprintf("others than its owner can replace this %s (mode %04o)",
+		w.Text = fmt.Sprintf("users other than its owner can replace this %s (mode %04o)",
 			what, mode.Perm())
 		w.Remedy = "chmod go-w " + quoted
 	}

@@ -12,8 +12,8 @@ import (
 const (
 	// marksFresh is how long after a reading of the source marks are used without another one.
 	marksFresh = 2 * time.Second
-	// marksTrusted is how long they are used while another reading is under way. What was marked
-	// anywhere before that counts here.
+	// marksTrusted is how long they are used while another reading is under way. Marks that any
+	// process made longer ago than this are always known here.
 	marksTrusted = 5 * time.Second
 	// marksReading limits one reading.
 	marksReading = 3 * time.Second

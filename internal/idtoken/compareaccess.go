@@ -18,7 +18,7 @@ func (c *comparison) compareType(header map[string]any) {
 	field.judge(c.token.readType(header, types))
 }
 
-// compareAccess compares the claims of an access token, but for iss, sub and the dates.
+// compareAccess compares the claims of an access token, except iss, sub and the dates.
 func (c *comparison) compareAccess() {
 	a := c.by.access
 	if err := accessClaims.refuseLookalikes(c.Claims, "claim"); err != nil {

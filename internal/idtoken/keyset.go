@@ -169,7 +169,8 @@ type KeySet struct {
 	keys    []key // at least one
 	leftOut []omission
 	servers []Certificate // of those that it was fetched from
-	// clockAhead is how far the clock of the server of the set is ahead. Zero: not known.
+	// clockAhead is how far the clock of the set's server is ahead; negative: behind. Zero also
+	// means not known.
 	clockAhead time.Duration
 }
 

@@ -30,8 +30,8 @@ type KeyState struct {
 	// Servers are the certificates of the hosts that the keys came from, and Keys those that the
 	// keys have in the set. Nothing here checks the latter.
 	Servers, Keys []Certificate
-	// ClockAhead is how far the clock of the server that the keys came from is ahead. Zero: it is
-	// not, or it is not known.
+	// ClockAhead is how far the clock of the server that the keys came from is ahead; negative: it
+	// is behind. Zero: the clocks agree, or the difference is not known.
 	ClockAhead time.Duration
 }
 

@@ -36,7 +36,8 @@ func CheckTags(keys []string, tags map[string]string, transitive, droppable []st
 		for j := range i {
 			if hashes[j] == hashes[i] && strings.EqualFold(keys[j], key) {
 				return fmt.Errorf(
-					"AWS takes the tag key %q and another for one: they differ only by case", key)
+					"the tag key %q differs from another only by case, which AWS ignores: "+
+						"remove one of them", key)
 			}
 		}
 	}

@@ -2,7 +2,7 @@
  "Action": true,
  "Outcome": "failed",
  "Code": "rule_failed",
- "Text": "gets what is not rsa-sha256",
+ "Text": "was given a value that is not rsa-sha256",
  "At": "10:43"
 }*/
 exports.onExecutePostLogin = async (event, api) => {

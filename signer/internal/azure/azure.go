@@ -164,7 +164,7 @@ func (k *vaultKey) readPublic(ctx context.Context) error {
 	return nil
 }
 
-const again = "retry; if it stays, look at the network between the service and the vault"
+const again = "retry; if this lasts, check the network between the service and the vault"
 
 // Sign lets Key Vault sign a digest.
 func (k *vaultKey) Sign(ctx context.Context, hash crypto.Hash, digest []byte) ([]byte, error) {

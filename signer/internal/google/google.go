@@ -126,7 +126,7 @@ func (v *version) Public() *rsa.PublicKey { return v.public }
 
 func (v *version) Close() { v.client.CloseIdleConnections() }
 
-const again = "retry; if it stays, look at the network between the service and Cloud KMS"
+const again = "retry; if this lasts, check the network between the service and Cloud KMS"
 
 // readPublic gets the public key. https://cloud.google.com/kms/docs/data-integrity-guidelines says
 // which checksums to compare.
@@ -290,7 +290,7 @@ func unreachable(err error) error {
 			"no access token for Google Cloud: the token endpoint answered with %d", status)
 	}
 	// The rest of the answer is left out, because it can name accounts.
-	return key.Permanent(credentialsRemedy+"; what it is has to exist and not be revoked",
+	return key.Permanent(credentialsRemedy+"; the account must exist, and its key not be revoked",
 		"no access token for Google Cloud: the token endpoint answered with %d", status)
 }
 
@@ -329,7 +329,7 @@ func refusal(name string, p permission, status int, body []byte) error {
 	}
 	switch {
 	case status == http.StatusTooManyRequests:
-		return key.Temporary("have more keys or a higher quota of cryptographic requests: "+
+		return key.Temporary("use more keys, or request a higher quota of cryptographic requests: "+
 			"https://cloud.google.com/kms/quotas", "%s", said)
 	case status >= 500 || status == http.StatusRequestTimeout:
 		return key.Temporary("wait; https://status.cloud.google.com shows outages", "%s", said)

@@ -52,7 +52,7 @@ func FailureOf(err error) *Failure {
 		return known
 	}
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
-		return Temporary("look whether the key's store answers, and at the network to it",
+		return Temporary("check the key's store, and the network to it",
 			"the key's store gave no answer in time")
 	}
 	return Permanent("run delegation-signer with this URI in a shell, and read its log",

@@ -140,7 +140,7 @@ func (s *Server) open() (key.Key, error) {
 	case r := <-done:
 		return r.key, r.err
 	case <-s.After(OpenTimeout):
-		return nil, key.Temporary("look whether the key's store answers, and at the network to it",
+		return nil, key.Temporary("check the key's store, and the network to it",
 			"the key's store gave no public key within %s", OpenTimeout)
 	}
 }

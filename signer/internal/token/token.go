@@ -133,8 +133,8 @@ func (k *tokenKey) Close() {
 
 // Sign lets the token sign. If the connection was lost, it reconnects once.
 func (k *tokenKey) Sign(ctx context.Context, hash crypto.Hash, digest []byte) ([]byte, error) {
-	late := key.Temporary("look at the token and its connection; delegation-signer is started "+
-		"anew if it hangs for a minute", "the token gave no signature in time")
+	late := key.Temporary("look at the token and its connection; delegation-signer is "+
+		"restarted if it hangs for a minute", "the token gave no signature in time")
 	select {
 	case k.places <- struct{}{}:
 	case <-ctx.Done():
@@ -366,7 +366,7 @@ func (k *tokenKey) matchLibrary() error {
 		(matches(u.LibraryVersion, major) || matches(u.LibraryVersion, minor)) {
 		return nil
 	}
-	return key.Permanent("correct the URI, or remove what it has of the library",
+	return key.Permanent("correct the URI, or remove the library attributes from it",
 		"the library is %q of %q, version %s", key.Short(info.LibraryDescription),
 		key.Short(info.ManufacturerID), minor)
 }
@@ -449,7 +449,7 @@ func (k *tokenKey) pin() (string, error) {
 			return pin, nil
 		}
 		return "", key.Permanent("name the PIN's file in the URI, pin-source=file:/PATH, or set "+
-			variable, "the token wants a PIN, and there is none")
+			variable, "the token needs a PIN, and none is configured")
 	}
 	return readPIN(k.uri.PINFile, k.o.Log)
 }

@@ -139,8 +139,9 @@ func readList(f *folder, name string) (*Export, error) {
 	}
 	c := newCollector("list of rules of the Management API")
 	if count := len(rules); !whole && count > 0 && count%page == 0 {
-		c.export.Notes = append(c.export.Notes, fmt.Sprintf("the list has exactly %d rules, as "+
-			"one page of several has: see that it has all, with include_totals=true", count))
+		c.export.Notes = append(c.export.Notes, fmt.Sprintf("the list has exactly %d rules, so "+
+			"it may be one page of several: check that it is complete, with include_totals=true",
+			count))
 	}
 	for _, o := range rules {
 		c.addRule(o, func(source string) ([]byte, error) { return []byte(source), nil })

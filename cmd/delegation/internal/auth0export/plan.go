@@ -293,7 +293,7 @@ func (p *Plan) findLacks() {
 	}
 	for _, c := range p.targets {
 		if c.ID == "" {
-			lack("--client is missing: %s: the export has no client_id of %.100q. Say --client "+
+			lack("--client is missing: %s: the export has no client_id of %.100q. Use --client "+
 				"'%s=CLIENT_ID', or export with AUTH0_EXPORT_IDENTIFIERS: true", c.At, c.Name,
 				strings.ReplaceAll(c.Name, "'", `'\''`))
 		}

@@ -191,7 +191,7 @@ func TestPlan_Lacks(t *testing.T) {
 	p := plan(t, export, auth0export.Options{})
 	for _, want := range []string{
 		"--domain is missing", "--region is missing",
-		`clients/Photo.json: the export has no client_id of "Bob's photos". Say --client ` +
+		`clients/Photo.json: the export has no client_id of "Bob's photos". Use --client ` +
 			`'Bob'\''s photos=CLIENT_ID', or export with AUTH0_EXPORT_IDENTIFIERS: true`,
 		`the rule "one" cannot run: `,
 	} {

@@ -118,7 +118,7 @@ func TestRead_Refused(t *testing.T) {
 			"rules/one.json: enabled: is neither true nor false"},
 		"order is text": {rule(`{"order": "1"}`), "rules/one.json: order: is not a number"},
 		"order is huge": {rule(`{"order": 1e999}`), "rules/one.json: order: is not a number"},
-		"a stage":       {rule(`{"order": 1, "stage": "login"}`), `"login" is none of Auth0's`},
+		"a stage":       {rule(`{"order": 1, "stage": "login"}`), `"login" is not an Auth0 stage`},
 		"name is empty": {rule(`{"order": 1, "name": ""}`), "rules/one.json: name: is missing"},
 		"script is empty": {rule(`{"order": 1, "script": ""}`),
 			"rules/one.json: script: is missing"},
@@ -256,7 +256,7 @@ func TestRead_Notes(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		folder:     "rules/deny.js is left out: no .json file in rules describes it",
-		listOf(50): "the list has exactly 50 rules, as one page of several has: ",
+		listOf(50): "the list has exactly 50 rules, so it may be one page of several: ",
 		listOf(49): "",
 	} {
 		export, err := auth0export.Read(name, nil)

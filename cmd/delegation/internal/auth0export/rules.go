@@ -52,7 +52,7 @@ func (c *collector) addRule(o object, load func(script string) ([]byte, error)) 
 	}
 	stage = cmp.Or(stage, stageOfLogin)
 	if !slices.Contains(stages, stage) {
-		err = errors.Join(err, o.wrong("stage", "%.100q is none of Auth0's", stage))
+		err = errors.Join(err, o.wrong("stage", "%.100q is not an Auth0 stage", stage))
 	}
 	if script == "" {
 		err = errors.Join(err, o.wrong("script", "is missing: add the script to the export"))

@@ -201,8 +201,8 @@ func saysTheSame(before, after []byte, insertions []Insertion) error {
 	return nil
 }
 
-var errOtherwise = errors.New("the file would then have another content than intended: add the " +
-	"entry by hand")
+var errOtherwise = errors.New("the file would then not have the intended content: add the entry " +
+	"by hand")
 
 // inOrder decodes a map, with its keys in their order.
 func inOrder(text []byte) (tree yaml.MapSlice, err error) {

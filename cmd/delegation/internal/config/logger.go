@@ -14,7 +14,7 @@ func NewLogger(s LogSettings, to io.Writer) (*slog.Logger, error) {
 	var level slog.Level
 	if s.Level != "" {
 		if err := level.UnmarshalText([]byte(s.Level)); err != nil {
-			return nil, fmt.Errorf("level is %.40q, not debug, info, warn or error", s.Level)
+			return nil, fmt.Errorf("level is %.40q: use debug, info, warn or error", s.Level)
 		}
 	}
 	options := &slog.HandlerOptions{Level: level}
@@ -24,7 +24,7 @@ func NewLogger(s LogSettings, to io.Writer) (*slog.Logger, error) {
 	case "text":
 		return slog.New(keyNaming{slog.NewTextHandler(to, options)}), nil
 	}
-	return nil, fmt.Errorf("format is %.40q, not json or text", s.Format)
+	return nil, fmt.Errorf("format is %.40q: use json or text", s.Format)
 }
 
 // keyNaming is a handler that names the configuration's keys in errors. Most records have no error,

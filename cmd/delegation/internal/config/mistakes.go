@@ -124,8 +124,8 @@ func describeAlias(err error, parsed *ast.File) error {
 
 // Remedies that several mistakes have in common.
 const (
-	noAnchor = "what follows * names no value before it: write & and the same name in front of " +
-		"that value, or quote a text that begins with *"
+	noAnchor = "no value above has the name that follows *: write & and that name in front of " +
+		"the value, or quote a text that begins with *"
 	anchorOfNothing = "& and a name stand in front of a value, which is missing: add it, or " +
 		"quote a text that begins with &"
 	oneIndent = "this line does not belong to the lines above it: align it with those that it " +

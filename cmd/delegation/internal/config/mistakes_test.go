@@ -39,8 +39,8 @@ func TestMistakes(t *testing.T) {
 			"align the line with what it belongs to"
 		align = "this line does not belong to the lines above it: align it with those that it " +
 			"belongs to, and do not mix lines that begin with - and others"
-		noAnchor = "what follows * names no value before it: write & and the same name in front " +
-			"of that value, or quote a text that begins with *"
+		noAnchor = "no value above has the name that follows *: write & and that name in front " +
+			"of the value, or quote a text that begins with *"
 		percent = "a line with % in front belongs above a line ---: remove it, or quote a text " +
 			"that begins with %"
 		block = "after | or > the text begins in the next line: begin a line, or put the text in " +

@@ -377,7 +377,7 @@ func (s *ClaimSettings) UnmarshalYAML(decode func(any) error) error {
 	return decode((*keys)(s))
 }
 
-// JavaScriptSettings are a folder of Auth0 rules, and what they find around them.
+// JavaScriptSettings are a folder of Auth0 rules, and the settings that they run with.
 type JavaScriptSettings struct {
 	Folder            string            `yaml:"folder"`
 	Domain            string            `yaml:"domain"`

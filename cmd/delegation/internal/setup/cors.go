@@ -27,7 +27,7 @@ func (o *Options) pages(made *Resources, trust *Trust) error {
 		return nil
 	}
 	if o.Part == ProviderPart || o.Bucket == "" {
-		return config.Usage(errors.New("--cors is of a bucket: name it with --bucket, without " +
+		return config.Usage(errors.New("--cors needs a bucket: add --bucket, and leave out " +
 			"--part provider"))
 	}
 	for _, origin := range trust.Settings.HTTP.AllowedOrigins {
@@ -70,8 +70,7 @@ func (s *Resources) bucketCORS(f *hclFile) error {
 	if s.BucketElsewhere {
 		return s.corsByHand("the bucket is another account's, and this file is for one account")
 	}
-	s.Notes = append(s.Notes, "the file has all CORS rules of the bucket "+s.Bucket+": rules that "+
-		"it has already are replaced")
+	s.Notes = append(s.Notes, "the file replaces all existing CORS rules of the bucket "+s.Bucket)
 	f.block("resource", []string{"aws_s3_bucket_cors_configuration", s.label()},
 		attribute("bucket", s.Bucket),
 		emptyLine,

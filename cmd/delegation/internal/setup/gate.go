@@ -81,7 +81,8 @@ func (i *Answers) known() *provider {
 // sharedGate is the gate of a shared issuer of which only the distinguishing claim is known.
 func sharedGate(shared sharedissuer.Issuer) gate {
 	if shared.Claim == "sub" {
-		return subjectGate("Subject that may come in, the sub claim; a * at its end is any rest")
+		return subjectGate("Subject that may come in, the sub claim; a * at the end matches any " +
+			"characters")
 	}
 	return ownerGate("Organisation that may come in, the claim "+shared.Claim, shared.Claim)
 }
@@ -211,7 +212,7 @@ func (i *Answers) otherGate(p *provider) error {
 	if i.WhyGate() == "" {
 		replacement += ", or by --require CLAIM=VALUE"
 	}
-	return fmt.Errorf("this provider has another question: replace it by %s. --%s is: %s",
+	return fmt.Errorf("this flag is not for this provider: replace it by %s. --%s is: %s",
 		replacement, p.gate.flag, p.gate.asks)
 }
 

@@ -29,8 +29,8 @@ type WrongIssuer struct {
 }
 
 func (e WrongIssuer) Error() string {
-	return fmt.Sprintf("%s names the issuer %.200q, and tokens have what it names: use that", e.At,
-		e.Names)
+	return fmt.Sprintf("%s names the issuer %.200q, which tokens have as iss: use that issuer",
+		e.At, e.Names)
 }
 
 // Look fetches the discovery document and the key set of the issuer, and returns lines about them.

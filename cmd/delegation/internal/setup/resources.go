@@ -243,11 +243,11 @@ func (s *Resources) remarkProvider(target config.TargetSettings) {
 		s.Notes = append(s.Notes, fmt.Sprintf(format, args...))
 	}
 	if s.UUID != "" && !s.ExistingProvider {
-		note("a new SAML provider has a new UUID: put it into saml_provider_uuid. The role " +
-			"trusts the one that the provider has")
+		note("a new SAML provider has a new UUID: put it into saml_provider_uuid. The role's " +
+			"file takes the UUID from the provider")
 	}
 	if target.EncryptionKeyFile != "" {
-		note("the private key for encrypted assertions is not in here: add it with aws iam "+
+		note("the private key for encrypted assertions is not in this file: add it with aws iam "+
 			"update-saml-provider --saml-provider-arn %s --add-private-key file://reader.key "+
 			"--assertion-encryption-mode Allowed", s.Principal)
 	}

@@ -83,8 +83,8 @@ func (i *Answers) CheckIssuer(text string) error {
 	case local:
 		return fmt.Errorf("%.200q is not https: for tests, add --allow-loopback-http", text)
 	}
-	return fmt.Errorf("%.200q is not https, without which anyone on the network could replace "+
-		"the keys", text)
+	return fmt.Errorf("%.200q is not https: use https. With plain http anyone on the network "+
+		"could replace the keys", text)
 }
 
 // CheckName checks names that others have given. Any text on one line is allowed.

@@ -190,8 +190,8 @@ func (p *process) silent(err error) error {
 	if errors.Is(err, bufio.ErrTooLong) {
 		return p.speaksOtherwise()
 	}
-	return temporary(p.name+" ended without a word", "the log has what it wrote; run it by hand "+
-		"with the URI of signer")
+	return temporary(p.name+" ended before it answered", "the log has what it wrote; run it by "+
+		"hand with the URI of signer")
 }
 
 // speaksOtherwise is the error if the output is not the protocol's.

@@ -301,7 +301,7 @@ func TestProgram_Refuses(t *testing.T) {
 		code  error
 		texts []string
 	}{
-		"ends":       {nil, []string{"ended without a word", "run it by hand"}},
+		"ends":       {nil, []string{"ended before it answered", "run it by hand"}},
 		"garbage":    {delegation.CodeSignerRefused, []string{"does not speak protocol 1"}},
 		"protocol 2": {delegation.CodeSignerRefused, []string{"does not speak protocol 1"}},
 		"long":       {delegation.CodeSignerRefused, []string{"does not speak protocol 1"}},

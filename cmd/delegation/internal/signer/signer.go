@@ -69,7 +69,7 @@ func Open(ctx context.Context, key Key) (Signer, error) {
 	case !found:
 		return nil, refused("the URI has no scheme", "begin it with one of "+knownSchemes)
 	case secretInURI(key.URI):
-		return nil, refused("the URI has a PIN in it, which everyone can read who lists processes",
+		return nil, refused("the URI has a PIN in it, and everyone who lists processes can read it",
 			"write the PIN to a file and name it with pin-source=file:/PATH instead of pin-value")
 	case scheme == "awskms":
 		if key.Program != "" {
@@ -126,7 +126,8 @@ func signWithin(
 func hashName(digest []byte, opts crypto.SignerOpts) (string, error) {
 	hash := opts.HashFunc()
 	if opts != crypto.SignerOpts(hash) {
-		return "", refused("the signature is to be PKCS #1 v1.5", "ask for no other")
+		return "", refused("only PKCS #1 v1.5 signatures are supported",
+			"pass a crypto.Hash as the options, such as crypto.SHA256")
 	}
 	switch hash {
 	case crypto.SHA256, crypto.SHA384, crypto.SHA512:
