@@ -370,7 +370,7 @@ func TestServe_Failures(t *testing.T) {
 	}{
 		"temporary": {key.Temporary("wait", "throttled"), "throttled|wait", true},
 		"permanent": {fmt.Errorf("x: %w", key.Permanent("allow", "denied")), "denied|allow", false},
-		"late":      {context.DeadlineExceeded, "store gave no answer in time|look", true},
+		"late":      {context.DeadlineExceeded, "store gave no answer in time|check", true},
 		"unknown":   {errors.New("a\nb"), "a b|run delegation-signer", false},
 		"long":      {errors.New(strings.Repeat("ä", 1<<20)), "ä…|run", false},
 	} {
