@@ -340,7 +340,7 @@ func TestPIN_File(t *testing.T) {
 	w := newWorld(t, newModule(t, m.slots[1]))
 	w.env = ""
 	_, err = w.open(uri)
-	wantFailure(t, err, "there is none", "DELEGATION_SIGNER_PIN", false)
+	wantFailure(t, err, "none is configured", "DELEGATION_SIGNER_PIN", false)
 }
 
 // TestPIN_Mode: a file that everybody can read is mentioned, and used.
