@@ -115,8 +115,8 @@ func (a *AccessTokens) check(i *Issuer) error {
 	}
 	for n, scope := range a.Scopes {
 		if !idtoken.IsScope(scope) {
-			problems.add("Scopes[%d]: %.80q is not a scope: list each one by itself, without white "+
-				"space, quotes and backslashes", n, scope)
+			problems.add("Scopes[%d]: %.80q is not a scope: list each one by itself, without "+
+				"white space, quotes and backslashes", n, scope)
 		}
 	}
 	// A secret is shared with a client, which could write a token for any user and scope.

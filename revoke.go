@@ -74,7 +74,8 @@ func (d *Delegator) revoke(ctx context.Context, r Revocation, event *RevocationE
 		r.IssuedBefore = now.Add(d.config.Leeway)
 	}
 	if r.IssuedBefore.After(now.Add(maxLeeway)) {
-		return newError(CodeArgumentInvalid, "the revocation: IssuedBefore is %s, which is in the future",
+		return newError(CodeArgumentInvalid,
+			"the revocation: IssuedBefore is %s, which is in the future",
 			r.IssuedBefore.UTC().Format(time.RFC3339))
 	}
 	event.IssuedBefore = r.IssuedBefore

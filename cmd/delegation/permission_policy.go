@@ -180,8 +180,8 @@ func permissionFlags(c *cobra.Command, p *setup.PermissionOptions) {
 	f.StringVar(&p.BucketAccount, "bucket-account", "", "`ID` of the AWS account that owns the "+
 		"bucket, 12 digits (default the role's, if it is known)")
 	f.StringVar(&p.KMSKey, "sse-kms", "", "`ARN` of the KMS key that encrypts the bucket's objects")
-	f.StringVar(&p.For, "for", "", "`service` in which each user gets access to their own resources: "+
-		strings.Join(setup.ServiceNames(), ", "))
+	f.StringVar(&p.For, "for", "", "`service` in which each user gets access to their own "+
+		"resources: "+strings.Join(setup.ServiceNames(), ", "))
 	f.StringVar(&p.Resource, "resource", "", "`name` of the table or event bus of --for, or the "+
 		"prefix of its queues")
 	f.StringVar(&p.ByTag, "by-tag", "", "`key` of the tag that sessions and resources of --for "+

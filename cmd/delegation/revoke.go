@@ -43,7 +43,8 @@ missing or wrong.`,
 		},
 	}
 	s.configFlag(command, &o.ConfigFile, defaultConfig)
-	s.targetFlag(command, &o.Target, &o.ConfigFile, "`name` of the target to whose roles the policy is attached")
+	s.targetFlag(command, &o.Target, &o.ConfigFile, "`name` of the target to "+
+		"whose roles the policy is attached")
 	f := command.Flags()
 	f.StringArrayVar(&o.Roles, "role", nil, "`ARN` of the role, instead of the target's roles; "+
 		"repeat it for several")
