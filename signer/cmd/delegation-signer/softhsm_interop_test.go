@@ -154,7 +154,7 @@ func TestInterop_SoftHSM(t *testing.T) {
 	h.wantRefusal(h.uri("pkcs11:token=none", "pin"), `there are "`, "--list-slots")
 	h.wantRefusal(h.uri("pkcs11:object=signing", "pin"), "2 tokens match", "token")
 	h.wantRefusal(h.uri("pkcs11:token=saml", "none"), "no such file", "pin-source")
-	h.wantRefusal("pkcs11:token=saml?module-path="+library, "there is none", "pin-source")
+	h.wantRefusal("pkcs11:token=saml?module-path="+library, "none is configured", "pin-source")
 	h.wantRefusal("pkcs11:token=saml?module-path=/none.so", "no such file", "module-path")
 	h.wantRefusal("pkcs11:token=saml?module-path="+filepath.Join(h.folder, "pin"),
 		"no PKCS#11 library", "ldd")
