@@ -127,7 +127,7 @@ func do(
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, MaxSize+1))
 	if err != nil {
-		return nil, fmt.Errorf("its answer broke off: %w", err)
+		return nil, fmt.Errorf("its answer ended before it was complete: %w", err)
 	}
 	if len(body) > MaxSize {
 		return nil, ErrTooLarge

@@ -64,7 +64,7 @@ func parseFlags(text string) (flags, error) {
 	var f flags
 	for i, flag := range text {
 		if strings.IndexRune(text, flag) < i {
-			return f, &SyntaxError{0, fmt.Sprintf("the flag %q stands twice", flag)}
+			return f, &SyntaxError{0, fmt.Sprintf("the flag %q occurs twice", flag)}
 		}
 		switch flag {
 		case 'd', 'g', 'y':
