@@ -71,10 +71,10 @@ const (
 //
 // An actor that the claim act of the user's token names is accepted, because the issuer has signed
 // it. The actor of an actor token is accepted if it is Listed, or if the claim may_act of the
-// user's token names it (RFC 8693 §4.4): sub in may_act must be the actor's subject, iss its issuer
-// (by default the issuer of the user's token) and client_id its client. Every other member must
-// equal the claim of that name in the actor token. If act and an actor token are both present, they
-// must name the same party.
+// user's token names it (RFC 8693 §4.4): sub in may_act must be the actor's subject, iss its
+// issuer (by default the issuer of the user's token) and client_id its client. Every other member
+// must equal the claim of that name in the actor token. If act and an actor token are both present,
+// they must name the same party.
 type Actors struct {
 	// Listed are actors that may act for every user of the target with their own tokens. Empty:
 	// only actors that the user's token names.

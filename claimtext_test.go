@@ -203,12 +203,13 @@ func TestClaimText_Invalid(t *testing.T) {
 		return err
 	}
 	for want, err := range map[string]error{
-		`TagsFrom: tag "a": From: is empty`:                              tags("a", text{}),
-		`TagsFrom: tag "a": Join: is "_"`:                                tags("a", text{From: "x", Join: "_"}),
-		`TagsFrom: tag "a": Join: is "x"`:                                tags("a", text{From: "x", Join: "x"}),
-		`TagsFrom: tag "a": Join: is "+,"`:                               tags("a", text{From: "x", Join: "+,"}),
-		`TagsFrom: tag "aws:a": AWS does not accept the tag key "aws:a"`: tags("aws:a", text{From: "x"}),
-		`TagsFrom: tag "": AWS does not accept the tag key ""`:           tags("", text{From: "x"}),
+		`TagsFrom: tag "a": From: is empty`: tags("a", text{}),
+		`TagsFrom: tag "a": Join: is "_"`:   tags("a", text{From: "x", Join: "_"}),
+		`TagsFrom: tag "a": Join: is "x"`:   tags("a", text{From: "x", Join: "x"}),
+		`TagsFrom: tag "a": Join: is "+,"`:  tags("a", text{From: "x", Join: "+,"}),
+		`TagsFrom: tag "aws:a": AWS does not accept the tag key "aws:a"`: tags("aws:a",
+			text{From: "x"}),
+		`TagsFrom: tag "": AWS does not accept the tag key ""`: tags("", text{From: "x"}),
 		`TagsFrom: tag "a": AWS does not accept the value "a|b" of the tag "a"`: tags("a",
 			text{From: "x", Default: "a|b"}),
 		"SourceIdentityFrom: From: is empty": identity(text{}),

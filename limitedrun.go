@@ -2,7 +2,6 @@ package delegation
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -13,9 +12,6 @@ import (
 
 // errNoTurn says that code was not called within its limit.
 var errNoTurn = fmt.Errorf("%d other rules or profile loads were running all the time", maxRuleRuns)
-
-// errGoexit says that code ended its goroutine instead of returning.
-var errGoexit = errors.New("it ended its goroutine instead of returning")
 
 // limitedCode is code that is called in steps, such as rules.
 type limitedCode interface {

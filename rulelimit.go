@@ -100,7 +100,7 @@ func (l *ruleLimit) run(
 		began:  time.Now(),
 		ended:  make(chan struct{}),
 		last:   first,
-		err:    errGoexit,
+		err:    guard.ErrEnded,
 	}
 	r.at.Store(int64(first))
 	timer := time.NewTimer(l.timeout)

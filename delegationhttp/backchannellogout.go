@@ -2,8 +2,6 @@ package delegationhttp
 
 import (
 	"context"
-	"errors"
-	"io"
 	"net/http"
 
 	"github.com/seed055b7978/delegation"
@@ -68,16 +66,10 @@ func (h *Handlers) readLogoutToken(
 	if _, refused := parserFor(r.Header); refused != nil {
 		return "", refused
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(h.config.MaxBody)))
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		refused := invalid(http.StatusBadRequest,
-			"the body has more than %d bytes", h.config.MaxBody)
-		refused.limit = LimitSize
+	body, refused := h.readBody(w, r)
+	if refused != nil {
+		refused.status = http.StatusBadRequest // as for every failure (§2.8)
 		return "", refused
-	case err != nil:
-		return "", invalid(http.StatusBadRequest, "the body ended before it was complete")
 	}
 	values, refused := parseForm(body)
 	if refused != nil {

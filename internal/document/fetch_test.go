@@ -40,7 +40,10 @@ func TestGet(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", path, err, want)
 		}
 	}
-	for path, want := range map[string]string{"/broken": "ended before it was complete", "/other": "418"} {
+	for path, want := range map[string]string{
+		"/broken": "ended before it was complete",
+		"/other":  "418",
+	} {
 		_, err := document.Get(t.Context(), document.Client(nil), server.URL+path)
 		if err == nil || !strings.Contains(err.Error(), want) ||
 			strings.Contains(err.Error(), "canary") {

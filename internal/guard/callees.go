@@ -19,8 +19,8 @@ const (
 var ErrStuck = fmt.Errorf(
 	"%d calls of it have not returned, and no more are made until one does", MaxStuck)
 
-// errEnded says that a function ended its goroutine instead of returning.
-var errEnded = errors.New("it ended its goroutine instead of returning")
+// ErrEnded says that a function ended its goroutine instead of returning.
+var ErrEnded = errors.New("it ended its goroutine instead of returning")
 
 // Callees calls functions that know no context and may hang, each under the name of what it depends
 // on. Callers can stop waiting. The calls that they leave running are bounded: at most MaxCalls
@@ -54,7 +54,7 @@ func (c *Callees) CallWithin(ctx context.Context, name string, call func() error
 		c.leave(name, own)
 		return ctx.Err()
 	}
-	running := &running{done: make(chan struct{}), err: errEnded}
+	running := &running{done: make(chan struct{}), err: ErrEnded}
 	go func() {
 		defer c.end(name, own, running)
 		running.err = Call(call)
