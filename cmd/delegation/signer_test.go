@@ -236,7 +236,7 @@ func TestSigner_Wrong(t *testing.T) {
 			[]string{"region eu-central-1 has no such key or alias"}},
 		"no such program": {`signer: "pkcs11:object=x", signer_program: ./none`, "", exitUsage,
 			[]string{"identity_provider.keys[0].signer: ", "correct signer_program"}},
-		"a PIN": {`signer: "pkcs11:object=x?pin-value=1234"`, "", exitUsage,
+		"a PIN": {`signer: "pkcs11:object=x?pin-value=tell-nobody"`, "", exitUsage,
 			[]string{"pin-source=file:/PATH"}},
 		"a file, too": {`key_file: signing.key, ` + ofKMS, "", exitUsage,
 			[]string{"identity_provider.keys[0]: has key_file and signer: remove one of them"}},
@@ -264,7 +264,7 @@ func TestSigner_Wrong(t *testing.T) {
 					t.Errorf("no %q in %s", text, errs)
 				}
 			}
-			if strings.Contains(errs, "1234") {
+			if strings.Contains(errs, "tell-nobody") {
 				t.Error("a PIN is repeated")
 			}
 		})
