@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -28,17 +29,29 @@ func TestMeasure_EachRoundBeginsWithAnother(t *testing.T) {
 		note := func() error { order = append(order, name); return nil }
 		return contender{name: name, most: 1, before: note, run: func(int) error { return nil }}
 	}
-	all, err := b.measure("turns", turn("a"), turn("b"), turn("c"))
+	all, err := b.measureTurns("turns", 2, turn("a"), turn("b"), turn("c"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Join(order[3:], ""); got != "abcbcacab" { // after a trial of each
+	// after a trial of each
+	if got := strings.Join(order[3:], ""); got != "abcabc"+"bcabca"+"cabcab" {
 		t.Errorf("the turns are %s", got)
 	}
 	for _, f := range all {
 		if len(f.cpu) != b.rounds {
-			t.Errorf("%s had %d turns", f.name, len(f.cpu))
+			t.Errorf("%s has figures of %d rounds", f.name, len(f.cpu))
 		}
+	}
+}
+
+// TestAddRound: a round counts as the mean of its turns.
+func TestAddRound(t *testing.T) {
+	f := &figures{cpu: []float64{9}, wall: []float64{9}, allocs: 3, bytes: 300}
+	f.addRound(&figures{cpu: []float64{1, 2, 6}, wall: []float64{2, 4}, allocs: 2, bytes: 500})
+	f.addRound(&figures{cpu: []float64{5}, wall: []float64{5}, allocs: 4, bytes: 100})
+	want := &figures{cpu: []float64{9, 3, 5}, wall: []float64{9, 3, 5}, allocs: 2, bytes: 500}
+	if !reflect.DeepEqual(f, want) {
+		t.Errorf("got %+v", f)
 	}
 }
 

@@ -269,7 +269,7 @@ func (b *bench) fullCache() error {
 	if err := errors.Join(few.fill(b), many.fill(b)); err != nil {
 		return err
 	}
-	all, err := b.measure("exchange from the cache, of 500 users",
+	all, err := b.measureTurns("exchange from the cache, of 500 users", 1,
 		contender{name: "1,000 decisions", lasts: warmTurn, run: few.use()},
 		contender{name: "1,000,000 decisions", lasts: warmTurn, run: many.use()},
 	)
@@ -277,7 +277,7 @@ func (b *bench) fullCache() error {
 		return err
 	}
 	b.compare("a cached exchange at 1,000,000 decisions / at 1,000", all[1], all[0], 1.2, 0)
-	all, err = b.measure("Invalidate, of a user with one decision",
+	all, err = b.measureTurns("Invalidate, of a user with one decision", 1,
 		contender{name: "1,000 decisions", most: invalidations, before: few.restore,
 			run: few.invalidate},
 		contender{name: "1,000,000 decisions", most: invalidations, before: many.restore,

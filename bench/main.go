@@ -71,7 +71,7 @@ type options struct {
 func parse(arguments []string) (*options, error) {
 	o := new(options)
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	flags.IntVar(&o.rounds, "rounds", 15, "rounds in which each contender has one turn")
+	flags.IntVar(&o.rounds, "rounds", 15, "rounds in which each contender has its turns")
 	flags.BoolVar(&o.quick, "quick", false, "leave out what takes minutes or starts services")
 	flags.StringVar(&o.only, "only", "", "parts to run, with commas; all others are left out")
 	flags.StringVar(&o.guards, "guards", "", "file of bounds to check")

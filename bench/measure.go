@@ -12,9 +12,13 @@ import (
 )
 
 const (
-	// turnTime is the CPU time that a contender gets in each round. It is long enough for several
-	// garbage collections, and short enough that all contenders of a round run under the same load.
+	// turnTime is the CPU time of a turn. It is long enough for several garbage collections, and
+	// short enough that all contenders run under the same load.
 	turnTime = 40 * time.Millisecond
+	// turnsPerRound is how many turns a contender has in each round. The processor's speed changes
+	// within seconds, by more than the differences that matter. Many short turns meet the same
+	// speeds.
+	turnsPerRound = 8
 	// trialTime is how long a contender runs to find out how often it runs in a turn.
 	trialTime = 10 * time.Millisecond
 )
@@ -32,12 +36,13 @@ type contender struct {
 	run func(i int) error
 }
 
-// figures are the measurements of a contender. The slices have an entry for each round, in order.
+// figures are the measurements of a contender. The slices have an entry for each round
+// or turn, in order.
 type figures struct {
 	name string
 	cpu  []float64 // microseconds of CPU per run, whole process with garbage collection
 	wall []float64 // microseconds per run
-	// allocs and bytes are those of one run, from the round that had the fewest.
+	// allocs and bytes are those of one run, from the turn that had the fewest.
 	allocs, bytes float64
 }
 
@@ -61,6 +66,14 @@ type ratio struct{ min, median float64 }
 
 // measure runs the contenders in turn, in a different order in each round.
 func (b *bench) measure(title string, contenders ...contender) ([]*figures, error) {
+	return b.measureTurns(title, turnsPerRound, contenders...)
+}
+
+// measureTurns is measure with so many turns in each round. A round's figure is the mean of its
+// turns.
+func (b *bench) measureTurns(
+	title string, turns int, contenders ...contender,
+) ([]*figures, error) {
 	all := make([]*figures, len(contenders))
 	repeats := make([]int, len(contenders))
 	for i, c := range contenders {
@@ -73,15 +86,34 @@ func (b *bench) measure(title string, contenders ...contender) ([]*figures, erro
 	}
 	for round := range b.rounds {
 		b.progress("%s: round %d of %d", title, round+1, b.rounds)
-		for turn := range contenders {
+		ofRound := make([]figures, len(contenders))
+		for turn := range turns * len(contenders) {
 			i := (turn + round) % len(contenders)
-			if err := contenders[i].turn(repeats[i], all[i]); err != nil {
+			if err := contenders[i].turn(repeats[i], &ofRound[i]); err != nil {
 				return nil, fmt.Errorf("%s, %s: %w", title, contenders[i].name, err)
 			}
+		}
+		for i := range all {
+			all[i].addRound(&ofRound[i])
 		}
 	}
 	b.details = append(b.details, detail{title, all})
 	return all, nil
+}
+
+// addRound adds the mean of a round's turns.
+func (f *figures) addRound(turns *figures) {
+	f.addAllocations(turns.allocs, turns.bytes)
+	f.cpu = append(f.cpu, mean(turns.cpu))
+	f.wall = append(f.wall, mean(turns.wall))
+}
+
+// addAllocations keeps those of the turn that had the fewest.
+func (f *figures) addAllocations(allocs, bytes float64) {
+	if len(f.cpu) == 0 || allocs < f.allocs {
+		f.allocs = allocs
+		f.bytes = bytes
+	}
 }
 
 // repeats runs the contender for a short time, and returns how often it can run in a turn.
@@ -135,12 +167,9 @@ func (c *contender) turn(n int, f *figures) error {
 	}
 	runtime.ReadMemStats(&after)
 	runs := float64(n)
-	allocs := float64(after.Mallocs-before.Mallocs) / runs
-	bytes := float64(after.TotalAlloc-before.TotalAlloc) / runs
-	if len(f.cpu) == 0 || allocs < f.allocs {
-		f.allocs = allocs
-		f.bytes = bytes
-	}
+	f.addAllocations(
+		float64(after.Mallocs-before.Mallocs)/runs,
+		float64(after.TotalAlloc-before.TotalAlloc)/runs)
 	f.cpu = append(f.cpu, microseconds(cpu)/runs)
 	f.wall = append(f.wall, microseconds(wall)/runs)
 	return nil
@@ -171,6 +200,14 @@ func cpuTime() (time.Duration, error) {
 }
 
 func microseconds(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
+
+func mean(values []float64) float64 {
+	sum := 0.0
+	for _, v := range values {
+		sum += v
+	}
+	return sum / float64(len(values))
+}
 
 func median(values []float64) float64 {
 	if len(values) == 0 {
