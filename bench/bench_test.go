@@ -27,7 +27,7 @@ func TestMeasure_EachRoundBeginsWithAnother(t *testing.T) {
 	var order []string
 	turn := func(name string) contender {
 		note := func() error { order = append(order, name); return nil }
-		return contender{name: name, most: 1, before: note, run: func(int) error { return nil }}
+		return contender{name: name, most: 2, before: note, run: func(int) error { return nil }}
 	}
 	all, err := b.measureTurns("turns", 2, turn("a"), turn("b"), turn("c"))
 	if err != nil {

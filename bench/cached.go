@@ -21,7 +21,7 @@ const (
 	manyDecisions  = 1_000_000
 	sizedDecisions = 20_000
 	users          = 500 // users whose decisions are used, spread over all that are cached
-	invalidations  = 5   // per turn
+	invalidations  = 10  // per turn, half of them before it is measured
 
 	// warmTurn is a turn in which what is used stays in the processor's caches for most of the
 	// time. The collection before a turn goes through gigabytes and leaves nothing there. In a

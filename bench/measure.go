@@ -26,13 +26,14 @@ const (
 // contender is one way to do a piece of work.
 type contender struct {
 	name string
-	// most is the maximum number of runs in one turn, for work that is used up. Zero: any number.
+	// most is the maximum number of runs in one turn, for work that is used up. The warm-up takes
+	// half of it. Zero: any number.
 	most int
 	// lasts is the CPU time of a turn. Zero: turnTime.
 	lasts time.Duration
 	// before prepares a turn. It is not measured. nil: there is nothing to prepare.
 	before func() error
-	// run does the work once. i counts from zero in each turn.
+	// run does the work once. i counts from zero in each turn, and the warm-up is in the count.
 	run func(i int) error
 }
 
@@ -141,7 +142,7 @@ func (c *contender) repeats() (int, error) {
 	lasts := cmp.Or(c.lasts, turnTime)
 	repeats := max(1, int(lasts*time.Duration(n)/max(spent, 1)))
 	if c.most > 0 {
-		repeats = min(repeats, c.most)
+		repeats = min(repeats, c.most/2)
 	}
 	return repeats, nil
 }
@@ -153,18 +154,21 @@ func (c *contender) prepare() error {
 	return c.before()
 }
 
-// turn runs the contender n times, and adds the measurements.
+// turn runs the contender n times to warm up, and then n times again, and adds the measurements of
+// these.
 func (c *contender) turn(n int, f *figures) error {
 	if err := c.prepare(); err != nil {
 		return err
 	}
 	runtime.GC() // collects the garbage of other contenders
-	if err := c.warmUp(n); err != nil {
+	// A collection gives memory back to the operating system and leaves the processor's caches
+	// empty. Without a warm-up, a turn would measure how this is undone.
+	if _, _, err := c.timed(0, n); err != nil {
 		return err
 	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	cpu, wall, err := c.timed(n)
+	cpu, wall, err := c.timed(n, n)
 	if err != nil {
 		return err
 	}
@@ -178,27 +182,19 @@ func (c *contender) turn(n int, f *figures) error {
 	return nil
 }
 
-// warmUp runs the contender for a quarter of a turn. After a collection, the first runs take memory
-// that is in no cache of the processor. Work that is used up has no warm-up.
-func (c *contender) warmUp(n int) error {
-	if c.most > 0 {
-		return nil
-	}
-	_, _, err := c.timed(max(1, n/4))
-	return err
-}
-
 // timed runs the contender n times, and returns the CPU time of the process and the elapsed time.
-func (c *contender) timed(n int) (cpu, wall time.Duration, err error) {
+// The first run is number i.
+func (c *contender) timed(i, n int) (cpu, wall time.Duration, err error) {
 	began := time.Now()
 	first, err := cpuTime()
 	if err != nil {
 		return 0, 0, err
 	}
-	for i := range n {
+	for ; n > 0; n-- {
 		if err := c.run(i); err != nil {
 			return 0, 0, err
 		}
+		i++
 	}
 	last, err := cpuTime()
 	return last - first, time.Since(began), err
