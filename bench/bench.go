@@ -10,6 +10,7 @@ import (
 // bench is one run.
 type bench struct {
 	rounds int
+	turns  int // of each contender in a round
 	began  time.Time
 	load   string // load average at the beginning
 	world  *world

@@ -57,7 +57,7 @@ func TestAddRound(t *testing.T) {
 
 // TestMeasure_Fails: work that fails is not measured.
 func TestMeasure_Fails(t *testing.T) {
-	b := &bench{rounds: 1}
+	b := &bench{rounds: 1, turns: 1}
 	broken := errors.New("broken")
 	_, err := b.measure("title", contender{name: "name", run: func(int) error { return broken }})
 	if !errors.Is(err, broken) || !strings.Contains(err.Error(), "title, name") {

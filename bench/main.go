@@ -72,7 +72,8 @@ func parse(arguments []string) (*options, error) {
 	o := new(options)
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.IntVar(&o.rounds, "rounds", 15, "rounds in which each contender has its turns")
-	flags.BoolVar(&o.quick, "quick", false, "leave out what takes minutes or starts services")
+	flags.BoolVar(&o.quick, "quick", false,
+		"leave out what takes minutes or starts services; one turn in a round")
 	flags.StringVar(&o.only, "only", "", "parts to run, with commas; all others are left out")
 	flags.StringVar(&o.guards, "guards", "", "file of bounds to check")
 	flags.StringVar(&o.folder, "folder", "", "folder of keys and tokens; empty: a new one")
@@ -100,7 +101,15 @@ func run(arguments []string, out io.Writer) (err error) {
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(o.folder)) }()
 	}
-	b := &bench{rounds: o.rounds, began: time.Now(), load: loadAverage()}
+	b := &bench{
+		rounds: o.rounds,
+		turns:  turnsPerRound,
+		began:  time.Now(),
+		load:   loadAverage(),
+	}
+	if o.quick {
+		b.turns = 1
+	}
 	b.progress("keys and tokens")
 	if b.world, err = openWorld(o.folder); err != nil {
 		return err

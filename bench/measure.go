@@ -15,9 +15,9 @@ const (
 	// turnTime is the CPU time of a turn. It is long enough for several garbage collections, and
 	// short enough that all contenders run under the same load.
 	turnTime = 40 * time.Millisecond
-	// turnsPerRound is how many turns a contender has in each round. The processor's speed changes
-	// within seconds, by more than the differences that matter. Many short turns meet the same
-	// speeds.
+	// turnsPerRound is how many turns a contender has in each round; with -quick it has one. The
+	// processor's speed changes within seconds, by more than the differences that matter. Many short
+	// turns meet the same speeds.
 	turnsPerRound = 8
 	// trialTime is how long a contender runs to find out how often it runs in a turn.
 	trialTime = 10 * time.Millisecond
@@ -67,7 +67,7 @@ type ratio struct{ min, median float64 }
 
 // measure runs the contenders in turn, in a different order in each round.
 func (b *bench) measure(title string, contenders ...contender) ([]*figures, error) {
-	return b.measureTurns(title, turnsPerRound, contenders...)
+	return b.measureTurns(title, b.turns, contenders...)
 }
 
 // measureTurns is measure with so many turns in each round. A round's figure is the mean of its
