@@ -30,7 +30,7 @@ func DecidedNameID(subject string, target Target) (string, error) {
 }
 
 // VerifySignature verifies a token's form, algorithm and signature and not its claims: vectors of
-// others have payloads that are no claims.
+// others have payloads that are not claims.
 func VerifySignature(raw string, issuer Issuer) error {
 	compiled, _, err := issuer.compile(nil)
 	if err != nil {

@@ -103,7 +103,7 @@ func strangersTexts(shared sharedissuer.Issuer, url, where string) (text, remedy
 		shared.Who, url, where)
 	remedy = fmt.Sprintf("require a claim of yours, such as %s, in Issuer.RequiredClaims or "+
 		"Target.RequiredClaims, "+
-		"or set Issuer.GatedByRules if rules of your own choose who may come in",
+		"or set Issuer.GatedByRules if rules of your own choose who gets access",
 		shared.Claim)
 	return text, remedy
 }

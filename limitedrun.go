@@ -58,7 +58,7 @@ func (l *limitedRuns) returned(name string) {
 	l.someLeft.Store(len(l.left) > 0)
 }
 
-// Values of limitedRun.at that are no step.
+// Values of limitedRun.at that are not a step.
 const (
 	atEnd  = -1 // the run has ended
 	atLeft = -2 // the run was left

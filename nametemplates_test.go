@@ -309,7 +309,7 @@ func TestPerTarget_Gates(t *testing.T) {
 			}
 		}
 		if warned != open {
-			t.Errorf("a rule for %s: strangers may come in: %v", target, warned)
+			t.Errorf("a rule for %s: strangers get access: %v", target, warned)
 		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // maxTokenFile is in bytes. The verifier's limit for tokens is lower; this one is for files that
-// are no tokens.
+// are not tokens.
 const maxTokenFile = 1 << 20
 
 // TokenSource returns the user's current ID token. A provider calls it once for each exchange, and

@@ -102,7 +102,7 @@ func read(t *testing.T, folder, name string) keyPair {
 		}
 		found, _ := pem.Decode(text)
 		if found == nil {
-			t.Fatalf("%s is no PEM", file)
+			t.Fatalf("%s is not PEM", file)
 		}
 		return found.Bytes
 	}

@@ -150,7 +150,7 @@ type everybody struct {
 	payload int
 }
 
-var errClosed = errors.New("nobody may come in")
+var errClosed = errors.New("nobody gets access")
 
 // note is the rule that records the caller.
 func (e *everybody) note(

@@ -115,7 +115,7 @@ func (w *world) read() error {
 	}
 	block, _ := pem.Decode(files["issuer.key"])
 	if block == nil {
-		return errors.New("issuer.key is no PEM")
+		return errors.New("issuer.key is not PEM")
 	}
 	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {

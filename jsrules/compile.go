@@ -197,7 +197,7 @@ type vocabulary struct {
 	callback  string          // the third parameter's name
 	parameter *ast.Binding    // the third parameter
 	names     map[string]bool // identifiers and strings
-	variables map[string]bool // identifiers that are no names of properties
+	variables map[string]bool // identifiers that are not names of properties
 	// computed says that the source reads properties by names made at run time.
 	computed bool
 	// dynamic says that the source calls functions by such names, and so may call any function.

@@ -21,7 +21,7 @@ type dialect struct {
 	base   int
 	// scopes are the functions around the current node, the innermost last.
 	scopes []*functionScope
-	// blocks are the blocks around the current node that are no body of a function.
+	// blocks are the blocks around the current node that are not the body of a function.
 	blocks []span
 	strict bool
 	at     file.Idx

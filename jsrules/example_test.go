@@ -67,7 +67,7 @@ func ExampleCompileAction() {
 const prefix = 'arn:aws:iam::123456789012:';
 exports.onExecutePostLogin = async (event, api) => {
 	const groups = event.user.groups || [];
-	if (!groups.includes('photo-editors')) return api.access.deny('You are no editor.');
+	if (!groups.includes('photo-editors')) return api.access.deny('You are not an editor.');
 	api.samlResponse.setAttribute('https://aws.amazon.com/SAML/Attributes/Role',
 		prefix + 'role/photo-editor,' + prefix + 'saml-provider/auth0-provider');
 };`, jsrules.Options{})
@@ -83,5 +83,5 @@ exports.onExecutePostLogin = async (event, api) => {
 	}
 	// Output:
 	// <nil> arn:aws:iam::123456789012:role/photo-editor,arn:aws:iam::123456789012:saml-provider/auth0-provider
-	// denied: You are no editor.
+	// denied: You are not an editor.
 }

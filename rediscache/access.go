@@ -69,7 +69,7 @@ func (e *AccessError) Error() string { return fmt.Sprintf("redis: %s: %v", e.Com
 // Unwrap returns Err.
 func (e *AccessError) Unwrap() error { return e.Err }
 
-// Errors of CheckAccess that are no answers of Redis.
+// Errors of CheckAccess that are not answers of Redis.
 var (
 	errCluster  = errors.New("the server is a node of a cluster")
 	errSentinel = errors.New("the server is a Sentinel")

@@ -105,7 +105,7 @@ func (s *sealer) seal(c *delegation.Credentials, owner, key string) ([]byte, err
 // open is the reverse of seal. No error quotes the content.
 func (s *sealer) open(sealed []byte, owner, key string) (*delegation.Credentials, error) {
 	if len(sealed) < 1 || len(sealed) < 1+int(sealed[0]) {
-		return nil, fmt.Errorf("%d bytes are no sealed credentials", len(sealed))
+		return nil, fmt.Errorf("%d bytes are not sealed credentials", len(sealed))
 	}
 	end := 1 + int(sealed[0])
 	id := string(sealed[1:end])

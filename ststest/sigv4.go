@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Values of X-Amz-Content-Sha256 that are no hash (Amazon S3 API Reference, Authenticating
+// Values of X-Amz-Content-Sha256 that are not a hash (Amazon S3 API Reference, Authenticating
 // Requests: Using the Authorization Header).
 const (
 	unsignedPayload     = "UNSIGNED-PAYLOAD"

@@ -14,7 +14,7 @@ import (
 	"github.com/seed055b7978/delegation/internal/document"
 )
 
-// answers are the codes for answers that are no document.
+// answers are the codes for answers that are not a document.
 type answers struct {
 	redirect, missing string
 }

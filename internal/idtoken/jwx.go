@@ -38,7 +38,7 @@ func decodeJWK(public map[string]any) (material any, err error) {
 		return parsed.Raw(&material)
 	})
 	if err != nil {
-		return nil, errors.New("its members are no public key") // jwx's error may quote them
+		return nil, errors.New("its members are not a public key") // jwx's error may quote them
 	}
 	return material, nil
 }

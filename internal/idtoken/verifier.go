@@ -392,7 +392,7 @@ func (v *Verifier) readClaims(token *compactJWS, by *issuer, actor bool) (*Claim
 }
 
 // VerifySignature checks a token's form, algorithm and signature as Verify does, and not its
-// claims: third-party test vectors have payloads that are no claims.
+// claims: third-party test vectors have payloads that are not claims.
 func (v *Verifier) VerifySignature(ctx context.Context, iss, raw string) error {
 	token, err := parseCompact(raw, v.config.MaxSize, v.headers)
 	if err != nil {

@@ -189,7 +189,7 @@ func checkResource(text string) error {
 	if text == anything || strings.HasPrefix(text, "arn:") {
 		return nil
 	}
-	return fmt.Errorf("%.80q is no ARN such as arn:aws:s3:::bucket/*, and not *", text)
+	return fmt.Errorf("%.80q is neither * nor an ARN such as arn:aws:s3:::bucket/*", text)
 }
 
 // upgradable refuses a policy that a later version of the language would read in another way: its

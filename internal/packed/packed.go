@@ -142,7 +142,7 @@ func (p *packer) all(value any) {
 	}
 }
 
-// text adds a text. The bytes for its length are no characters of a policy, so no repetition in a
+// text adds a text. The bytes for its length are not characters of a policy, so no repetition in a
 // policy spans two texts by accident.
 func (p *packer) text(text string) {
 	p.count++

@@ -60,8 +60,8 @@ type ClientOptions struct {
 //
 // The call is not signed, so it is anonymous: otherwise the SDK might look for credentials in
 // profiles and instance metadata. The SDK's retryer repeats throttling, 5xx and dial errors, at
-// most three attempts in all, and never a definite refusal. An endpoint that is no URL, or that is
-// plain http and neither loopback nor allowed, is an error. A variable with which STS cannot be
+// most three attempts in all, and never a definite refusal. An endpoint that is not a URL, or that
+// is plain http and neither loopback nor allowed, is an error. A variable with which STS cannot be
 // called is an [*EnvironmentError].
 func NewClient(o ClientOptions) (*sts.Client, error) {
 	env := environment{}

@@ -60,7 +60,7 @@ func EndpointWarning(endpoint, from string, regions []string) string {
 func shownURL(endpoint string) string {
 	u, err := url.Parse(endpoint)
 	if err != nil {
-		return "an address that is no URL"
+		return "an address that is not a URL"
 	}
 	return u.Redacted()
 }

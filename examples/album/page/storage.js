@@ -90,7 +90,7 @@ export function createStorage({ settings, credentials, folder }) {
 // at is the endpoint of a client. Without an address it is AWS's.
 const at = (address) => (address ? { endpoint: address } : {});
 
-// shrink returns a small version of a photo. It fails for files that are no pictures.
+// shrink returns a small version of a photo. It fails for files that are not pictures.
 async function shrink(file) {
   const bitmap = await createImageBitmap(file).catch(() => {
     throw new Error("This browser cannot read the file as a picture.");

@@ -18,7 +18,7 @@ const (
 	paddingPSS   = 6
 )
 
-// Values of saltLength that are no length: the length of the hash, and the longest possible one.
+// Values of saltLength that are not lengths: the length of the hash, and the longest possible one.
 // When a signature is verified, the latter means any length.
 const (
 	saltDigest = -1

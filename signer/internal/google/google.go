@@ -153,7 +153,7 @@ func (v *version) readPublic(ctx context.Context) error {
 	}
 	block, _ := pem.Decode([]byte(answer.PEM))
 	if block == nil {
-		return key.Temporary(again, "Cloud KMS answered with a public key that is no PEM")
+		return key.Temporary(again, "Cloud KMS answered with a public key that is not PEM")
 	}
 	public, err := key.ParsePublic(block.Bytes)
 	if err != nil {

@@ -99,7 +99,7 @@ func (i *Answers) requiredClaims(p *provider) string {
 		patterns[r.claim] = append(patterns[r.claim], r.pattern)
 	}
 	var b strings.Builder
-	b.WriteString("\n    # Who may come in: each claim must match its pattern. Rules come after." +
+	b.WriteString("\n    # Who gets access: each claim must match its pattern. Rules come after." +
 		"\n    required_claims:")
 	for _, claim := range claims {
 		fmt.Fprintf(&b, "\n      %s: %s", inQuotes(claim), list(patterns[claim]))
@@ -152,7 +152,7 @@ rules:
 	return `
 # A user who passes all rules gets the role. Without this rule, every ID token of the client is
 # enough. It refuses everybody if the provider's tokens have no email_verified: delete it then, and
-# say who may come in with required_claims of the issuer.
+# say who gets access with required_claims of the issuer.
 rules:
   - require_verified_email: true
 `

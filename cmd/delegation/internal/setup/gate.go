@@ -81,10 +81,10 @@ func (i *Answers) known() *provider {
 // sharedGate is the gate of a shared issuer of which only the distinguishing claim is known.
 func sharedGate(shared sharedissuer.Issuer) gate {
 	if shared.Claim == "sub" {
-		return subjectGate("Subject that may come in, the sub claim; a * at the end matches any " +
+		return subjectGate("Subject that gets access, the sub claim; a * at the end matches any " +
 			"characters")
 	}
-	return ownerGate("Organisation that may come in, the claim "+shared.Claim, shared.Claim)
+	return ownerGate("Organisation that gets access, the claim "+shared.Claim, shared.Claim)
 }
 
 // Settle sets the issuer once the provider determines it, for Entra together with the tenant.

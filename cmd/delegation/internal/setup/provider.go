@@ -99,7 +99,7 @@ var people = []provider{
 		issuer:        "https://accounts.google.com",
 		aliases:       []string{"accounts.google.com"},
 		verifiedEmail: true,
-		gate:          subjectGate("User who may come in, the sub claim: a number"),
+		gate:          subjectGate("User who gets access, the sub claim: a number"),
 	},
 	{
 		name:          "okta",
@@ -114,7 +114,7 @@ var people = []provider{
 		is:            isHost(".auth0.com"),
 		verifiedEmail: true,
 		verifiedText:  true, // for Apple's users
-		gate:          ownerGate("Organisation of Auth0 that may come in: its ID, org_…", "org_id"),
+		gate:          ownerGate("Organisation of Auth0 that gets access: its ID, org_…", "org_id"),
 	},
 	{
 		name:          "keycloak",
@@ -170,7 +170,7 @@ var people = []provider{
 	{
 		name:   "apple",
 		issuer: "https://appleid.apple.com",
-		gate:   subjectGate("User who may come in, the sub claim"),
+		gate:   subjectGate("User who gets access, the sub claim"),
 	},
 	{
 		name:    "salesforce",
@@ -197,7 +197,7 @@ var people = []provider{
 		verifiedEmail: true,
 		gate: gate{
 			flag:  "group",
-			asks:  "Group of GitLab whose members may come in, its path, as in groups_direct",
+			asks:  "Group of GitLab whose members get access, its path, as in groups_direct",
 			claim: "groups_direct",
 		},
 		// A job's token has the groups of the user who runs it, and any audience.
@@ -316,7 +316,7 @@ var workloads = []provider{
 		form:          "https://oidc.eks.REGION.amazonaws.com/id/CLUSTER_ID",
 		is:            isKubernetes,
 		manyAudiences: true,
-		gate: subjectGate("Service account that may come in, such as " +
+		gate: subjectGate("Service account that gets access, such as " +
 			"system:serviceaccount:NAMESPACE:NAME"),
 	},
 	{
@@ -325,7 +325,7 @@ var workloads = []provider{
 		form:          "https://HOST, the jwt_issuer of SPIRE",
 		algorithms:    []string{"ES256", "RS256"},
 		manyAudiences: true,
-		gate: subjectGate("SPIFFE ID that may come in, such as " +
+		gate: subjectGate("SPIFFE ID that gets access, such as " +
 			"spiffe://TRUST_DOMAIN/ns/NAMESPACE/sa/NAME"),
 	},
 	{
@@ -361,7 +361,7 @@ var workloads = []provider{
 func groupGate(claim string) gate {
 	return gate{
 		flag:  "group",
-		asks:  "Group whose members may come in, as in the claim " + claim,
+		asks:  "Group whose members get access, as in the claim " + claim,
 		claim: claim,
 	}
 }

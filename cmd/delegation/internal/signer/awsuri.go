@@ -99,7 +99,7 @@ func (k awsKey) checked() (awsKey, error) {
 		parsed, err := arn.Parse(k.id)
 		name, _, _ := strings.Cut(parsed.Resource, "/")
 		if err != nil || parsed.Service != "kms" || name != "key" && name != "alias" {
-			return awsKey{}, refused(fmt.Sprintf("%.200q is no ARN of a KMS key", k.id), awsForms)
+			return awsKey{}, refused(fmt.Sprintf("%.200q is not the ARN of a KMS key", k.id), awsForms)
 		}
 		if k.region != "" && k.region != parsed.Region {
 			return awsKey{}, refused(fmt.Sprintf("the URI says region %.40q, and its ARN %.40q",
@@ -119,7 +119,7 @@ func (k awsKey) checked() (awsKey, error) {
 func checkEndpoint(endpoint string) error {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" {
-		return refused(fmt.Sprintf("the endpoint %.200q is no URL", endpoint),
+		return refused(fmt.Sprintf("the endpoint %.200q is not a URL", endpoint),
 			"write it as https://kms.REGION.amazonaws.com")
 	}
 	loopback := u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback()
