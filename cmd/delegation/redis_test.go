@@ -33,6 +33,74 @@ func (w *world) writeRedis(t testing.TB) {
 	w.write(t, "two.key", strings.Repeat("0B", 32))
 }
 
+// TestRebuild_EndedSessionsStay: until a restart, ended sessions are where they were at the start,
+// over any number of reloads.
+func TestRebuild_EndedSessionsStay(t *testing.T) {
+	const (
+		redis = "redis:\n  url: redis://127.0.0.1:1\n" +
+			"  keys: [{id: one, secret_file: one.key}]\n"
+		otherRedis = redis + "  timeout: 7s\n"
+		inRedis    = "revocations: {store: redis}\n"
+		inMemory   = "revocations: {store: memory}\n"
+	)
+	for name, row := range map[string]struct {
+		versions []string
+		inRedis  bool
+		refused  string // the last version is
+	}{
+		"to memory, and without Redis": {
+			[]string{redis + inRedis, redis + inMemory, inMemory}, true,
+			"redis: is missing, and has the ended sessions",
+		},
+		"to memory, and another client": {
+			[]string{redis + inRedis, redis + inMemory, otherRedis + inMemory}, true, "",
+		},
+		"to Redis, and another client": {
+			[]string{inMemory, redis + inRedis, otherRedis + inRedis}, false, "",
+		},
+		"to Redis, and without it": {
+			[]string{inMemory, redis + inRedis, inMemory}, false, "",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.writeRedis(t)
+			first, err := loadAndBuild(t, w.configFile(t, row.versions[0]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer first.Close()
+			now := first
+			for i, text := range row.versions[1:] {
+				settings, from, err := config.Load(w.configFile(t, text), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				logger := slog.New(slog.DiscardHandler)
+				next, err := config.Rebuild(t.Context(), settings, from, logger, now)
+				if row.refused != "" && i == len(row.versions)-2 {
+					if err == nil || !strings.Contains(err.Error(), row.refused) {
+						t.Errorf("got %v, want %q", err, row.refused)
+					}
+					return
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer next.Close()
+				now = next
+			}
+			if is := now.Redis != nil && now.Redis.Revocations; is != row.inRedis {
+				t.Errorf("ended sessions are in Redis: %t", is)
+			}
+			same := now.Parts.Revocations == first.Parts.Revocations
+			if same == row.inRedis { // another client has another object
+				t.Errorf("the same object: %t", same)
+			}
+		})
+	}
+}
+
 // TestRebuild_KeepsTheRedisOfEndedSessions: a reload without the Redis that has the ended sessions
 // is refused, because they are read from it until a restart. The Redis of a cache can go.
 func TestRebuild_KeepsTheRedisOfEndedSessions(t *testing.T) {

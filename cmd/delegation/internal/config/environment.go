@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 )
 
@@ -26,10 +27,12 @@ func override(s *Settings, from *Source, environment []string) error {
 			from.Unknown = append(from.Unknown, name)
 			continue
 		}
-		from.overrides[p.Key] = name
-		if err := p.set(value); err != nil {
+		from.replace(p.Key, name)
+		parsed, err := p.set(value)
+		if err != nil {
 			return each("environment variable "+name, err)
 		}
+		from.addOverrides(p.Key, name, parsed)
 	}
 	return nil
 }
@@ -40,18 +43,19 @@ type place struct {
 	value reflect.Value
 }
 
-// set replaces the value. The text of its errors begins with a line number or a colon.
-func (p place) set(value string) error {
+// set replaces the value, and returns its YAML; nil: it is a text. The text of its errors begins
+// with a line number or a colon.
+func (p place) set(value string) (*ast.File, error) {
 	if p.value.Kind() == reflect.String {
 		p.value.SetString(value) // not parsed: an address is not YAML
-		return nil
+		return nil, nil
 	}
 	p.value.SetZero()
 	parsed, err := parser.ParseBytes([]byte(value), 0)
 	if err == nil && len(parsed.Docs) > 0 {
 		err = errors.Join(unknownKeys(parsed.Docs[0].Body, p.value.Type())...)
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if err == nil {
@@ -59,9 +63,9 @@ func (p place) set(value string) error {
 		err = decoder.Decode(p.value.Addr().Interface())
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
-		return describe(err, parsed, []byte(value))
+		return nil, describe(err, parsed, []byte(value))
 	}
-	return nil
+	return parsed, nil
 }
 
 // collect finds the possible variables: one for each key with a fixed name, at the top level and

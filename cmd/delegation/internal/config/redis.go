@@ -43,7 +43,8 @@ func (b *Builder) Stores(s *Settings, c *delegation.Config) *service.Redis {
 	if reflect.ValueOf(s.Redis).IsZero() {
 		return nil
 	}
-	rc, cache := b.redisCache(s.Redis, s.Revocations.Store == "redis")
+	revocations := b.hasRevocationsInRedis(s)
+	rc, cache := b.redisCache(s.Redis, revocations)
 	if cache == nil {
 		return nil
 	}
@@ -55,7 +56,7 @@ func (b *Builder) Stores(s *Settings, c *delegation.Config) *service.Redis {
 	}
 	r := sharedRedis(s.Redis, rc, cache)
 	r.Replay = s.Replay.Store == "redis"
-	r.Revocations = s.Revocations.Store == "redis"
+	r.Revocations = revocations
 	return r
 }
 
@@ -141,7 +142,8 @@ func (b *Builder) checkStores(s *Settings) {
 		b.Wrong("cache.shared", errors.New("needs redis.url and redis.keys"))
 	case !configured && shared:
 		b.Wrong("replay.store", errors.New("needs redis.url and redis.keys"))
-	case configured && !s.Cache.Shared && !shared && s.Revocations.Store != "redis":
+	case configured && !s.Cache.Shared && !shared && s.Revocations.Store != "redis" &&
+		!b.hasRevocationsInRedis(s):
 		b.Wrong("redis", errors.New("is not used: set cache.shared: true, "+
 			"replay.store: redis or revocations.store: redis, or remove it"))
 	}

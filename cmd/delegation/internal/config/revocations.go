@@ -52,11 +52,19 @@ func (b *Builder) revocations(s *Settings, c *delegation.Config, redis *service.
 	}
 }
 
+// hasRevocationsInRedis tells whether the ended sessions are in Redis: as it is configured, or after
+// a reload as in the service before, whatever is configured now.
+func (b *Builder) hasRevocationsInRedis(s *Settings) bool {
+	if b.before == nil {
+		return s.Revocations.Store == "redis"
+	}
+	return b.before.Redis != nil && b.before.Redis.Revocations
+}
+
 // keepRedis refuses to remove the Redis that has the ended sessions. They are read from there until
 // a restart, and without it every exchange would be refused.
 func (b *Builder) keepRedis(s *Settings) {
-	before := b.before.Redis
-	if before == nil || !before.Revocations || s.Revocations.Store == "redis" {
+	if s.Revocations.Store == "redis" || !b.hasRevocationsInRedis(s) {
 		return
 	}
 	if reflect.ValueOf(s.Redis).IsZero() {

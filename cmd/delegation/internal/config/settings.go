@@ -272,7 +272,7 @@ func (b *Builder) checkNames(at KeyPath, s *RolesFromClaimSettings) {
 	if s == nil || s.Names != nil {
 		return
 	}
-	if _, written := b.from.lines[at]; written {
+	if b.from.isWritten(at) {
 		b.Wrong(at, errors.New("it has no rows: add one, set it to [] to offer no role, or remove "+
 			"the key to offer the roles whose ARNs the claim has"))
 	}

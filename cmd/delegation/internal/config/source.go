@@ -2,10 +2,12 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"path/filepath"
 	"strings"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 )
 
@@ -27,6 +29,20 @@ func (k KeyPath) Index(i int) KeyPath {
 	return k + KeyPath(fmt.Sprintf("[%d]", i))
 }
 
+// join returns the path of what has the inner path from here. An empty one leads to k itself.
+func (k KeyPath) join(inner KeyPath) KeyPath {
+	if inner == "" || inner[0] == '[' {
+		return k + inner
+	}
+	return k + "." + inner
+}
+
+// isWithin tells whether k is the other key or below it.
+func (k KeyPath) isWithin(other KeyPath) bool {
+	rest, ok := strings.CutPrefix(string(k), string(other))
+	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
+}
+
 // keyAt removes the root from a path of the YAML library. The path of the root itself is "".
 func keyAt(path string) KeyPath {
 	return KeyPath(strings.TrimPrefix(strings.TrimPrefix(path, "$"), "."))
@@ -42,7 +58,7 @@ func (k KeyPath) parent() KeyPath {
 type Source struct {
 	file      string
 	lines     map[KeyPath]int    // of the file
-	overrides map[KeyPath]string // the environment variable that set it
+	overrides map[KeyPath]string // the environment variable that it is written in
 
 	files service.Files // what was read, see Files
 
@@ -64,6 +80,34 @@ func (s *Source) At(k KeyPath) string {
 		return s.file
 	}
 	return fmt.Sprintf("%s: %s", s.file, k)
+}
+
+// isWritten tells whether the key is there, with a value or without.
+func (s *Source) isWritten(k KeyPath) bool {
+	_, inFile := s.lines[k]
+	_, inVariable := s.overrides[k]
+	return inFile || inVariable
+}
+
+// replace records that an environment variable replaces what the file has at a key and below.
+func (s *Source) replace(k KeyPath, variable string) {
+	maps.DeleteFunc(s.lines, func(at KeyPath, _ int) bool { return at.isWithin(k) })
+	s.overrides[k] = variable
+}
+
+// addOverrides records the keys that a variable has below its own.
+func (s *Source) addOverrides(k KeyPath, variable string, parsed *ast.File) {
+	if parsed == nil {
+		return
+	}
+	for _, document := range parsed.Docs {
+		if document.Body == nil {
+			continue
+		}
+		ast.Walk(visitor(func(node ast.Node) {
+			s.overrides[k.join(keyAt(node.GetPath()))] = variable
+		}), document.Body)
+	}
 }
 
 // Files are the configuration file and the files that it names, as far as they were read. They do

@@ -312,22 +312,31 @@ func (s *awsSigner) SignContext(
 // keyID is the key ID in an ARN. Emulators of KMS return only the ID.
 func keyID(arn string) string { return arn[strings.LastIndex(arn, "/")+1:] }
 
-// call calls an action of KMS. It retries temporary errors.
+// call calls an action of KMS. It retries temporary errors, as long as most calls succeed: a retry
+// takes from the SDK's quota of retries, and a success gives it back (AWS SDKs and Tools Reference
+// Guide, "Retry behavior").
 func (s *awsSigner) call(ctx context.Context, action string, request, answer any) error {
 	body, err := json.Marshal(request)
 	if err != nil {
 		return err
 	}
 	var failure error
+	giveBack := func(error) error { return nil } // the first attempt is no retry
 	for attempt := 1; ; attempt++ {
+		counted, err := s.retryer.GetAttemptToken(ctx)
+		if err != nil {
+			return err
+		}
 		failure = s.attempt(ctx, action, body, answer)
+		_, _ = giveBack(failure), counted(failure) // a signature is one, whatever the quota says
 		if failure == nil || ctx.Err() != nil || attempt == attempts {
 			break
 		}
 		if known := new(Error); !errors.As(failure, &known) || !known.Temporary {
 			break
 		}
-		if _, err := s.retryer.GetRetryToken(ctx, failure); err != nil {
+		giveBack, err = s.retryer.GetRetryToken(ctx, failure)
+		if err != nil {
 			break // many calls have failed lately, and retries would add load
 		}
 		pause, err := s.retryer.RetryDelay(attempt, failure)

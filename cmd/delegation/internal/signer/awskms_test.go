@@ -426,6 +426,18 @@ func TestAWS_Passes(t *testing.T) {
 	wantSignature(t, s)
 }
 
+// TestAWS_RetriesContinue: a failure now and then never uses up the retries of a process.
+func TestAWS_RetriesContinue(t *testing.T) {
+	k := newKMS(t)
+	s := mustOpen(t, "awskms:///alias/delegation")
+	for i := range 300 { // the SDK's quota is 100 retries
+		k.then(fails(500, "KMSInternalException", "x"))
+		if _, err := sign(t.Context(), s); err != nil {
+			t.Fatalf("signature %d is not asked for again: %v", i+1, err)
+		}
+	}
+}
+
 // TestAWS_RetriesEnd: a KMS that throttles all is not asked three times for each signature.
 func TestAWS_RetriesEnd(t *testing.T) {
 	k := newKMS(t)
