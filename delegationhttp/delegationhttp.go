@@ -108,7 +108,8 @@ type Config struct {
 	// Console enables ConsoleSignIn. With nil it is off.
 	Console *Console
 
-	// Now is the time for the rate limit. Nil is time.Now.
+	// Now is the time for the limits, for the signatures and sessions of STS, and for what answers
+	// say of the time that is left. It must not block. Nil is time.Now.
 	Now func() time.Time
 
 	// Logger gets requests that are refused before an exchange, at level Info, and failures outside
@@ -139,10 +140,14 @@ func New(c Config) (*Handlers, error) {
 	}, nil
 }
 
-// WithConfig makes the handlers of another configuration, which take over what these have
-// counted for their limits: users and addresses keep the requests that they have left, even if a
-// limit changes. The sessions that STS remembers are taken over too. It is for programs that reload
-// their configuration. Errors are those of New, and these handlers do not change.
+// WithConfig makes the handlers of another configuration, which share with these what is counted
+// for their limits: users and addresses keep the requests that they have left, even if a limit
+// changes. They also share the sessions that STS remembers, unless either has a negative
+// Config.STSMemory. So the new handlers know the sessions of requests that these are still
+// answering. Each keeps what is shared within its own limits, whenever it uses it.
+//
+// It is for programs that reload their configuration. Errors are those of New, and these handlers
+// do not change.
 func (h *Handlers) WithConfig(c Config) (*Handlers, error) {
 	next, err := New(c)
 	if err != nil {
@@ -150,7 +155,7 @@ func (h *Handlers) WithConfig(c Config) (*Handlers, error) {
 	}
 	next.limiter.countOn(h.limiter)
 	next.addresses.countOn(h.addresses)
-	next.issued.inherit(h.issued)
+	next.issued.shareWith(h.issued)
 	return next, nil
 }
 

@@ -38,26 +38,41 @@ func (s *issuedSession) size(accessKeyID string) int {
 // issuedSessions remembers sessions until they expire, up to a number of bytes. The least recently
 // used go first.
 type issuedSessions struct {
+	limit int // in bytes; negative: none is remembered
+	now   func() time.Time
+	*issuedMemory
+}
+
+// issuedMemory is what is remembered. Versions of the same handlers share it, and each keeps it
+// within its own limit when it uses it.
+type issuedMemory struct {
 	mu       sync.Mutex
-	limit    int // in bytes; negative: none is remembered
 	bytes    int
-	now      func() time.Time
 	sessions *simplelru.LRU[string, *issuedSession] // by access key ID
 }
 
 func newIssuedSessions(limit int, now func() time.Time) *issuedSessions {
-	s := &issuedSessions{limit: limit, now: now}
-	sessions, err := simplelru.NewLRU(math.MaxInt, s.removed)
+	memory := new(issuedMemory)
+	sessions, err := simplelru.NewLRU(math.MaxInt, memory.removed)
 	if err != nil {
 		panic(err) // only for a size that is not positive
 	}
-	s.sessions = sessions
-	return s
+	memory.sessions = sessions
+	return &issuedSessions{limit: limit, now: now, issuedMemory: memory}
 }
 
 // removed is called under the lock for each session that is forgotten.
-func (s *issuedSessions) removed(accessKeyID string, session *issuedSession) {
-	s.bytes -= session.size(accessKeyID)
+func (m *issuedMemory) removed(accessKeyID string, session *issuedSession) {
+	m.bytes -= session.size(accessKeyID)
+}
+
+// shareWith makes this version use the memory of the one before. That one may still hand out
+// sessions, for requests that it has begun to answer. A version that remembers none shares nothing:
+// it would forget the sessions of the other, or know them.
+func (s *issuedSessions) shareWith(before *issuedSessions) {
+	if s.limit >= 0 && before.limit >= 0 {
+		s.issuedMemory = before.issuedMemory
+	}
 }
 
 // add remembers credentials. Expired sessions make room first.
@@ -76,15 +91,25 @@ func (s *issuedSessions) add(c *delegation.Credentials) {
 	s.sessions.Add(c.AccessKeyID, session)
 	s.bytes += session.size(c.AccessKeyID)
 	s.trim()
+	s.forgetExpired()
 }
 
-// trim forgets, under the lock, the least recently used sessions until the memory suffices and the
-// next one has not expired.
+// trim forgets, under the lock, the least recently used sessions until the memory suffices.
 func (s *issuedSessions) trim() {
+	for s.bytes > s.limit {
+		if _, _, ok := s.sessions.RemoveOldest(); !ok {
+			return
+		}
+	}
+}
+
+// forgetExpired forgets, under the lock, the least recently used sessions until the next one has
+// not expired.
+func (s *issuedSessions) forgetExpired() {
 	now := s.now()
 	for {
 		_, oldest, ok := s.sessions.GetOldest()
-		if !ok || s.bytes <= s.limit && now.Before(oldest.expires) {
+		if !ok || now.Before(oldest.expires) {
 			return
 		}
 		s.sessions.RemoveOldest()
@@ -96,6 +121,7 @@ func (s *issuedSessions) trim() {
 func (s *issuedSessions) of(accessKeyID string) *issuedSession {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.trim() // another version may have a higher limit
 	session, ok := s.sessions.Get(accessKeyID)
 	if !ok {
 		return nil
@@ -104,18 +130,4 @@ func (s *issuedSessions) of(accessKeyID string) *issuedSession {
 		s.sessions.Remove(accessKeyID)
 	}
 	return session
-}
-
-// inherit takes over what another memory has, under this one's limit.
-func (s *issuedSessions) inherit(before *issuedSessions) {
-	before.mu.Lock()
-	defer before.mu.Unlock()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, accessKeyID := range before.sessions.Keys() { // the oldest first
-		session, _ := before.sessions.Peek(accessKeyID)
-		s.sessions.Add(accessKeyID, session)
-		s.bytes += session.size(accessKeyID)
-	}
-	s.trim()
 }

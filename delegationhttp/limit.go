@@ -146,12 +146,18 @@ func (*rateLimited) Error() string   { return "too many requests, try again late
 func (e *rateLimited) Unwrap() error { return e.deny }
 
 // rule returns the rule that counts one request and sets the headers of its answer. The Delegator
-// runs it after the token was verified, on the goroutine of the request. It may run it several
-// times, as for a list of roles: the request counts once.
+// runs it after the token was verified. It may run it several times, as for a list of roles: the
+// request counts once.
+//
+// It runs on the goroutine of the exchange, regardless of delegation.Config.RuleTimeout. If it
+// could be abandoned, it would set headers while they are sent. It needs no time limit: it waits
+// only for other requests that are being counted.
 func (l *limiter) rule(ip string, header http.Header) delegation.RuleFunc {
 	var first sync.Once
 	var c count
-	return func(_ context.Context, user *delegation.User, rc *delegation.RuleContext) error {
+	return delegation.WithOwnTimeout(func(
+		_ context.Context, user *delegation.User, rc *delegation.RuleContext,
+	) error {
 		rc.Rule = "rate limit"
 		first.Do(func() { c = l.take(keyOf(ip, user.Text("iss"), user.Text("user_id"))) })
 		header.Set(headerLimit, strconv.Itoa(l.requests))
@@ -163,7 +169,7 @@ func (l *limiter) rule(ip string, header http.Header) delegation.RuleFunc {
 		e := &rateLimited{wait: c.wait}
 		e.deny = delegation.Deny(e.Error())
 		return e
-	}
+	})
 }
 
 // count is the state of one user's limit after a request.

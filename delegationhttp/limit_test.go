@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -347,8 +348,47 @@ func TestRateLimitConcurrent(t *testing.T) {
 	}
 }
 
-// TestRateLimit_WithConfig: what users have left counts on after a change of the configuration, also
-// under another limit.
+// TestRateLimit_RuleTimeout: where rules in Go are limited, requests are still counted on the
+// goroutine that serves them. Another one could be abandoned, and then set the headers of an answer
+// that is being sent.
+func TestRateLimit_RuleTimeout(t *testing.T) {
+	w := newWorld(t)
+	w.http.RateLimit = delegationhttp.RateLimit{Requests: 10}
+	w.Config.RuleTimeout = time.Minute
+	counted, elsewhere := 0, 0
+	w.http.Now = func() time.Time { // the limiter asks for the time
+		stack := make([]byte, 1<<16)
+		stack = stack[:runtime.Stack(stack, false)]
+		counted++
+		if !strings.Contains(string(stack), "ServeHTTP") {
+			elsewhere++
+		}
+		return w.Clock.Now()
+	}
+	s := newService(t, w)
+	token := w.Token(nil)
+	for i, serve := range []func() http.Header{
+		func() http.Header {
+			return ask(t, s.handlers.Delegation(), by(token, "192.0.2.1:1")).header
+		},
+		func() http.Header {
+			next := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+			r := photos("Bearer " + token)
+			r.RemoteAddr = "192.0.2.1:1"
+			return behind(s.handlers.Bearer(app, next), r).Header()
+		},
+	} {
+		got := limitsOf(serve())
+		want := limits{"10", strconv.Itoa(9 - i), at(time.Duration(i+1) * 6 * time.Second), ""}
+		if got != want || counted != i+1 || elsewhere != 0 {
+			t.Errorf("request %d: got %+v, want %+v; of %d counted, %d on another goroutine",
+				i, got, want, counted, elsewhere)
+		}
+	}
+}
+
+// TestRateLimit_WithConfig: what users have left counts on after a change of the configuration,
+// also under another limit.
 func TestRateLimit_WithConfig(t *testing.T) {
 	w := limited(t, delegationhttp.RateLimit{Requests: 3})
 	w.http.Exchanger = must(w.Start(t.Context()))

@@ -295,6 +295,87 @@ func TestSTS_Memory(t *testing.T) {
 	}
 }
 
+// knows tells which credentials an endpoint knows, with a + for each of these and a - for others.
+func knows(t testing.TB, h *delegationhttp.Handlers, all ...aws.Credentials) (known string) {
+	t.Helper()
+	for _, issued := range all {
+		switch a := sendSTS(t, muxOf(h), newSigning(issued).request(t)); a.status {
+		case http.StatusOK:
+			known += "+"
+		default:
+			a.refused(t, 403, "InvalidClientTokenId", a.Message)
+			known += "-"
+		}
+	}
+	return known
+}
+
+// TestSTS_CallerKnownToBothVersions: while one version of the configuration replaces another, each
+// knows what the other hands out, also to a request that the one before answers later.
+func TestSTS_CallerKnownToBothVersions(t *testing.T) {
+	w := newWorld(t)
+	w.Config.CacheSize = -1 // so that each exchange has credentials of its own
+	w.handler(t)
+	first := must(delegationhttp.New(w.http))
+	second := must(first.WithConfig(w.http))
+	third := must(second.WithConfig(w.http))
+	var all []aws.Credentials
+	for _, version := range []*delegationhttp.Handlers{first, second, third, first} {
+		all = append(all, w.issue(t, muxOf(version)))
+	}
+	for i, version := range []*delegationhttp.Handlers{first, second, third} {
+		if got := knows(t, version, all...); got != "++++" {
+			t.Errorf("version %d knows %s", i+1, got)
+		}
+	}
+}
+
+// TestSTS_MemoryOfVersions: what versions share is bounded by the limit of the one that uses it.
+// One that remembers none does not know the sessions of the others, nor does it make them forget
+// any.
+func TestSTS_MemoryOfVersions(t *testing.T) {
+	w := newWorld(t)
+	w.Config.CacheSize = -1 // so that each exchange has credentials of its own
+	w.handler(t)
+	version := func(before *delegationhttp.Handlers, memory int) *delegationhttp.Handlers {
+		w.http.STSMemory = memory
+		return must(before.WithConfig(w.http))
+	}
+	large := must(delegationhttp.New(w.http))
+	none := version(large, -1)
+	anew := version(none, 0)
+	small := version(large, 1400) // two
+	var all []aws.Credentials
+	for range 4 {
+		all = append(all, w.issue(t, muxOf(large)))
+	}
+	theirs := w.issue(t, muxOf(anew))
+	forgotten := w.issue(t, muxOf(none))
+	for _, row := range []struct {
+		name     string
+		handlers *delegationhttp.Handlers
+		want     string
+	}{
+		{"none", none, "------"},
+		{"after none", anew, "----+-"},
+		{"large", large, "++++--"},
+		{"small", small, "--++--"},
+		{"large, after the small one was used", large, "--++--"},
+	} {
+		if got := knows(t, row.handlers, append(all, theirs, forgotten)...); got != row.want {
+			t.Errorf("%s: knows %s, want %s", row.name, got, row.want)
+		}
+	}
+	all = append(all, w.issue(t, muxOf(large)))
+	if got := knows(t, large, all...); got != "--+++" {
+		t.Errorf("the large one has trimmed to the limit of another: it knows %s", got)
+	}
+	all = append(all, w.issue(t, muxOf(small)))
+	if got := knows(t, large, all...); got != "----++" {
+		t.Errorf("the small one has not trimmed to its limit: %s are known", got)
+	}
+}
+
 // TestSTS_SDK: the SDK for Go gets credentials and asks whose they are, at one endpoint.
 func TestSTS_SDK(t *testing.T) {
 	h := mount(t, delegationhttp.Config{Exchanger: exchanger(func(

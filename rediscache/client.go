@@ -169,7 +169,9 @@ func isAnswer(err error) bool {
 	return errors.As(err, &answer)
 }
 
-// saysNo tells whether Redis has answered that there is nothing, or that a key was set before.
+// saysNo tells whether Redis has answered that there is nothing, or that a key was set before. A
+// Sentinel that does not know the master gives the same answer, and go-redis wraps it: it is an
+// error, because Redis itself was not asked.
 func (c *Cache) saysNo(err error) bool {
 	return errors.Is(err, redis.Nil) && c.problem(err) != ProblemMaster
 }

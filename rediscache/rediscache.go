@@ -365,14 +365,14 @@ func (c *Cache) FirstUse(
 }
 
 // setIfAbsent sets a key that ends after a time. It reports whether it has set the key: one that
-// exists stays as it is.
+// exists stays as it is. If no Sentinel knows the master, Redis was not asked: that is an error.
 func (c *Cache) setIfAbsent(
 	ctx context.Context, operation, name, value string, life time.Duration,
 ) (set bool, err error) {
 	err = c.do(ctx, operation, func(ctx context.Context) error {
 		return c.client.SetArgs(ctx, name, value, setOnce(life)).Err()
 	})
-	if errors.Is(err, redis.Nil) { // the key exists
+	if c.saysNo(err) { // the key exists
 		return false, nil
 	}
 	return err == nil, err

@@ -139,6 +139,43 @@ func TestFirstUse_Ends(t *testing.T) {
 	}
 }
 
+// TestSentinel_NoSuchMaster: a Sentinel that does not know the master has not said that a token was
+// used before, or that another holds a lock. It gives the same answer as Redis would for these.
+func TestSentinel_NoSuchMaster(t *testing.T) {
+	w := &wire{answer: "*-1\r\n"}
+	cfg := config("127.0.0.1:1", newKey("one"))
+	cfg.Redis.Dialer = w.dial(t)
+	cfg.Timeout = time.Minute       // of a busy machine
+	cfg.LockTime = time.Millisecond // who waits for a lock gets another error then
+	var operations []rediscache.Operation
+	cfg.OnOperation = func(_ context.Context, o rediscache.Operation) {
+		o.Took = 0
+		operations = append(operations, o)
+	}
+	c := must(rediscache.New(asSentinel(cfg)))
+	defer c.Close()
+	now := time.Now()
+	for name, call := range map[string]func() error{
+		"first_use": func() error {
+			_, err := c.FirstUse(t.Context(), other, now, now.Add(time.Hour))
+			return err
+		},
+		"lock": func() error {
+			_, err := c.Lock(t.Context(), owner, other)
+			return err
+		},
+	} {
+		operations = nil
+		if err := call(); err == nil || !strings.Contains(err.Error(), "all sentinels") {
+			t.Errorf("%s: got %v, want the error of the Sentinels", name, err)
+		}
+		want := []rediscache.Operation{{Name: name, Problem: rediscache.ProblemMaster}}
+		if !slices.Equal(operations, want) {
+			t.Errorf("%s: reported %+v, want %+v", name, operations, want)
+		}
+	}
+}
+
 // TestCluster_ADecisionIsInOneSlot: value and lock of a decision have the user as their hash tag,
 // which alone tells the slot. Without a cluster the keys are as they were.
 func TestCluster_ADecisionIsInOneSlot(t *testing.T) {
