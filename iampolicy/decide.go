@@ -220,7 +220,8 @@ func (s Set) combine(r Request, votes map[Kind]vote) Decision {
 	return Decision{Effect: Allowed, By: *granted}
 }
 
-// otherAccount reports whether the resource is in another account than the principal.
+// otherAccount reports whether the resource is in another account than the principal. An account
+// of the same ID in another partition is another account.
 func (r Request) otherAccount() bool {
 	account := accountOf(r.Resource)
 	for key, values := range r.Context {
@@ -228,7 +229,12 @@ func (r Request) otherAccount() bool {
 			account = values[0]
 		}
 	}
-	return isAccountID(account) && account != accountOf(r.Principal.ARN)
+	if !isAccountID(account) {
+		return false
+	}
+	partition := partitionOf(r.Resource)
+	return account != accountOf(r.Principal.ARN) ||
+		partition != "" && partition != partitionOf(r.Principal.ARN)
 }
 
 // An evaluation is a request in the form in which statements are compared with it.

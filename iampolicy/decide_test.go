@@ -372,6 +372,88 @@ func TestFederatedPrincipals(t *testing.T) {
 	}
 }
 
+// sessionIn is a session of the account in a partition.
+func sessionIn(partition string) iampolicy.Principal {
+	return iampolicy.Principal{
+		ARN:  strings.Replace(session, "arn:aws:", "arn:"+partition+":", 1),
+		Role: strings.Replace(role, "arn:aws:", "arn:"+partition+":", 1),
+	}
+}
+
+// TestAccountPrincipals: an account with its partition names no session of another partition.
+func TestAccountPrincipals(t *testing.T) {
+	const root = ":iam::" + account + ":root"
+	for _, row := range []struct {
+		name, partition string // of the Principal, and of the session
+		named           bool
+	}{
+		{account, "aws", true},
+		{account, "aws-cn", true},
+		{"arn:aws" + root, "aws", true},
+		{"arn:aws" + root, "aws-cn", false},
+		{"arn:aws-cn" + root, "aws", false},
+		{"arn:aws-cn" + root, "aws-cn", true},
+		{"arn:aws:iam::999999999999:root", "aws", false},
+	} {
+		principal := `, "Principal": {"AWS": "` + row.name + `"}`
+		allow := policyOf(t, "Allow", principal)
+		everyone := policyOf(t, "Allow", `, "Principal": "*"`)
+		deny := policyOf(t, "Deny", principal)
+		byAllow := iampolicy.DeniedImplicitly
+		byDeny := iampolicy.Allowed
+		if row.named {
+			byAllow = iampolicy.Allowed
+			byDeny = iampolicy.DeniedExplicitly
+		}
+		for _, one := range []struct {
+			resource []*iampolicy.Policy
+			want     iampolicy.Effect
+		}{
+			{[]*iampolicy.Policy{allow}, byAllow},
+			{[]*iampolicy.Policy{everyone, deny}, byDeny},
+		} {
+			set := iampolicy.Set{
+				Identity: []*iampolicy.Policy{policyOf(t, "Allow", "")},
+				Resource: one.resource,
+			}
+			decision, err := set.Decide(iampolicy.Request{
+				Principal: sessionIn(row.partition),
+				Action:    "sqs:SendMessage",
+				Resource:  "arn:" + row.partition + ":sqs:us-east-1:888888888888:q",
+			})
+			if err != nil || decision.Effect != one.want {
+				t.Errorf("%s and a session in %s, %s: got %s, %v", row.name, row.partition,
+					one.resource[len(one.resource)-1], decision, err)
+			}
+		}
+	}
+}
+
+// TestAccountsOfPartitions: the same account ID in another partition is another account, whose
+// resource policy must allow a request too.
+func TestAccountsOfPartitions(t *testing.T) {
+	set := iampolicy.Set{Identity: []*iampolicy.Policy{policyOf(t, "Allow", "")}}
+	for _, row := range []struct {
+		resource, account string // the key aws:ResourceAccount; empty: it is missing
+		want              iampolicy.Effect
+	}{
+		{"arn:aws:sqs:us-east-1:123456789012:q", "", iampolicy.Allowed},
+		{"arn:aws-cn:sqs:cn-north-1:123456789012:q", "", iampolicy.DeniedImplicitly},
+		{"arn:aws:s3:::b/k", account, iampolicy.Allowed},
+		{"arn:aws-cn:s3:::b/k", account, iampolicy.DeniedImplicitly},
+		{"*", account, iampolicy.Allowed},
+	} {
+		c := iampolicy.Context{}
+		if row.account != "" {
+			c["aws:ResourceAccount"] = []string{row.account}
+		}
+		decision, err := set.Decide(asked("x:Get", row.resource, c))
+		if err != nil || decision.Effect != row.want {
+			t.Errorf("%s of %q: got %s, %v", row.resource, row.account, decision, err)
+		}
+	}
+}
+
 // TestDecideTogether: policies are used from many goroutines.
 func TestDecideTogether(t *testing.T) {
 	set := conditional(t, "Allow", `{"StringLike": {"saml:sub": "${aws:userid}*"}}`)

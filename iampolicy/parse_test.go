@@ -96,6 +96,8 @@ func TestParseRefuses(t *testing.T) {
 		{"ARN of a group", principal(`{"AWS": "arn:aws:iam::123456789012:group/x"}`),
 			"want an account's ID"},
 		{"short account", principal(`{"AWS": "12345678901"}`), "want an account's ID"},
+		{"account without a partition", principal(`{"AWS": "arn::iam::123456789012:root"}`),
+			"want an account's ID"},
 		{"unique ID", principal(`{"AWS": "AROAEXAMPLE"}`), "want an account's ID"},
 		{"condition of another type", condition("[]"), "the Condition: not a JSON object"},
 		{"operator without keys", condition(`{"StringEquals": {}}`),

@@ -71,6 +71,14 @@ func accountOf(arn string) string {
 	return strings.SplitN(arn, ":", colonsOfARN+1)[colonsOfARN-1]
 }
 
+// partitionOf returns the partition of an ARN, such as aws-cn, or "".
+func partitionOf(arn string) string {
+	if !isARN(arn) {
+		return ""
+	}
+	return strings.SplitN(arn, ":", colonsOfARN+1)[1]
+}
+
 // kindOf returns the type of an ARN's resource, such as role, or "".
 func kindOf(arn string) string {
 	if !isARN(arn) {
@@ -94,10 +102,20 @@ const (
 // principals is the Principal of a statement.
 type principals struct {
 	everyone  bool
-	accounts  []string // account IDs
+	accounts  []account
 	arns      []string
 	federated []string
 	services  []string
+}
+
+// An account is one that a statement names. It has no partition if the statement has the ID alone:
+// that is the account in the policy's own partition, which the policy does not say. The same ID in
+// two partitions is two accounts.
+type account struct{ partition, id string }
+
+// has reports whether a user or session is of the account.
+func (a account) has(arn string) bool {
+	return a.id == accountOf(arn) && (a.partition == "" || a.partition == partitionOf(arn))
 }
 
 // parsePrincipals reads a Principal (IAM User Guide, AWS JSON policy elements: Principal).
@@ -143,9 +161,9 @@ func (p *principals) add(kind, name string) *Error {
 	case kind == "Service":
 		p.services = append(p.services, name)
 	case isAccountID(name):
-		p.accounts = append(p.accounts, name)
-	case isAccountID(accountOf(name)) && kindOf(name) == "root":
-		p.accounts = append(p.accounts, accountOf(name))
+		p.accounts = append(p.accounts, account{id: name})
+	case isAccountID(accountOf(name)) && kindOf(name) == "root" && partitionOf(name) != "":
+		p.accounts = append(p.accounts, account{partitionOf(name), accountOf(name)})
 	case isAccountID(accountOf(name)) && slices.Contains(awsKinds, kindOf(name)):
 		p.arns = append(p.arns, name)
 	default:
@@ -175,7 +193,7 @@ func (p *principals) names(who Principal) naming {
 		return byEveryone
 	case who.Role != "" && slices.Contains(p.arns, who.Role):
 		return byRole
-	case who.ARN != "" && slices.Contains(p.accounts, accountOf(who.ARN)):
+	case slices.ContainsFunc(p.accounts, func(a account) bool { return a.has(who.ARN) }):
 		return byAccount
 	}
 	return notNamed

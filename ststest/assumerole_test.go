@@ -86,12 +86,22 @@ func (a assumed) credentials() aws.Credentials {
 // signIn returns the credentials of a response.
 func signIn(t testing.TB, s *ststest.Server, r *response) aws.Credentials {
 	t.Helper()
+	return signInWith(t, s, r, "")
+}
+
+// signInWith is signIn with a session policy, or with "" for none.
+func signInWith(t testing.TB, s *ststest.Server, r *response, policy string) aws.Credentials {
+	t.Helper()
+	params := form(r.encoded())
+	if policy != "" {
+		params.Set("Policy", policy)
+	}
 	var got struct {
 		Key    string `xml:"AssumeRoleWithSAMLResult>Credentials>AccessKeyId"`
 		Secret string `xml:"AssumeRoleWithSAMLResult>Credentials>SecretAccessKey"`
 		Token  string `xml:"AssumeRoleWithSAMLResult>Credentials>SessionToken"`
 	}
-	a := post(s, form(r.encoded()))
+	a := post(s, params)
 	if err := xml.Unmarshal([]byte(a.body), &got); err != nil || a.status != 200 {
 		t.Fatalf("%v: %s", err, a.body)
 	}
@@ -481,15 +491,88 @@ func TestAssumeRole_Policies(t *testing.T) {
 	}
 }
 
-// TestAssumeRole_SameAccount: in one account the trust policy is enough
-// (measured by others for a role that it names).
+// TestAssumeRole_SameAccount: in one account the trust policy is enough (measured
+// by others for a role that it names), but a source identity needs
+// sts:SetSourceIdentity in each of the caller's own policies too (IAM User Guide,
+// Monitor and control actions taken with assumed roles).
 func TestAssumeRole_SameAccount(t *testing.T) {
-	s := newChain(t)
 	const neighbour = "arn:aws:iam::123456789012:role/neighbour"
-	mustRole(t, s, ststest.Role{ARN: roleARN, TrustPolicy: trustAll})
-	mustRole(t, s, ststest.Role{ARN: neighbour, TrustPolicy: trusts(roleARN, "")})
-	if a, _ := assumeRole(t, s, signIn(t, s, tagged()), roleForm(neighbour)); a.status != 200 {
-		t.Errorf("%s", a.body)
+	const setIdentity = `{"Version": "2012-10-17", "Statement": {"Effect": "Allow",
+		"Action": "sts:SetSourceIdentity", "Resource": "` + neighbour + `"}}`
+	const onlyAssume = `{"Version": "2012-10-17", "Statement": {"Effect": "Allow",
+		"Action": ["sts:AssumeRole", "sts:TagSession"], "Resource": "*"}}`
+	trusted := func(actions string) string {
+		return `{"Version": "2012-10-17", "Statement": {"Effect": "Allow",
+			"Principal": {"AWS": "` + roleARN + `"}, "Action": [` + actions + `]}}`
+	}
+	all := trusts(roleARN, "")
+	// A session that a resource policy names needs no other Allow for most actions.
+	direct := trusts(janeARN, "")
+	for name, row := range map[string]struct {
+		role    ststest.Role // its Policies and its Boundary
+		session string       // the session policy, or empty
+		trust   string
+		plain   bool // without tags and source identity
+		cause   string
+	}{
+		"neither":           {trust: all, plain: true},
+		"a source identity": {trust: all, cause: "no identity policy allows it"},
+		"allowed":           {role: ststest.Role{Policies: []string{setIdentity}}, trust: all},
+		"allowed for another role": {
+			role:  ststest.Role{Policies: []string{mayAssume(hubARN)}},
+			trust: all,
+			cause: "no identity policy allows it",
+		},
+		"allowed by a session policy": {
+			role:    ststest.Role{Policies: []string{setIdentity}},
+			session: mayAssume(neighbour),
+			trust:   all,
+		},
+		"not allowed by the session policy": {
+			role:    ststest.Role{Policies: []string{setIdentity}},
+			session: onlyAssume,
+			trust:   direct,
+			cause:   "no session policy allows it",
+		},
+		"not allowed by the boundary": {
+			role:  ststest.Role{Policies: []string{setIdentity}, Boundary: onlyAssume},
+			trust: direct,
+			cause: "no boundary policy allows it",
+		},
+		"not allowed by the trust policy": {
+			role:  ststest.Role{Policies: []string{onlyAssume}},
+			trust: trusted(`"sts:AssumeRole", "sts:TagSession"`),
+			cause: "no identity policy allows it",
+		},
+		"a session that the trust policy names": {
+			trust: direct,
+			cause: "no identity policy allows it",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newChain(t)
+			row.role.ARN = roleARN
+			row.role.TrustPolicy = trustAll
+			mustRole(t, s, row.role)
+			mustRole(t, s, ststest.Role{ARN: neighbour, TrustPolicy: row.trust})
+			r := tagged()
+			if row.plain {
+				r = good()
+			}
+			a, _ := assumeRole(t, s, signInWith(t, s, r, row.session), roleForm(neighbour))
+			last := s.Calls()[1]
+			if row.cause == "" {
+				if a.status != 200 {
+					t.Errorf("%s: %s", a.body, last.Cause)
+				}
+				return
+			}
+			want := "User: " + janeARN + " is not authorized to perform: sts:SetSourceIdentity" +
+				" on resource: " + neighbour
+			if a.status != 403 || a.Message != want || !strings.Contains(last.Cause, row.cause) {
+				t.Errorf("%d %q, cause %q", a.status, a.Message, last.Cause)
+			}
+		})
 	}
 }
 
@@ -497,22 +580,7 @@ func TestAssumeRole_SameAccount(t *testing.T) {
 func TestAssumeRole_SessionPolicy(t *testing.T) {
 	s := newChain(t)
 	for policy, want := range map[string]int{mayAssume(hubARN): 200, mayAssume(lastARN): 403} {
-		params := form(good().encoded())
-		params.Set("Policy", policy)
-		a := post(s, params)
-		var got struct {
-			Key    string `xml:"AssumeRoleWithSAMLResult>Credentials>AccessKeyId"`
-			Secret string `xml:"AssumeRoleWithSAMLResult>Credentials>SecretAccessKey"`
-			Token  string `xml:"AssumeRoleWithSAMLResult>Credentials>SessionToken"`
-		}
-		if err := xml.Unmarshal([]byte(a.body), &got); err != nil || a.status != 200 {
-			t.Fatalf("%v: %s", err, a.body)
-		}
-		a, _ = assumeRole(t, s, aws.Credentials{
-			AccessKeyID:     got.Key,
-			SecretAccessKey: got.Secret,
-			SessionToken:    got.Token,
-		}, roleForm(hubARN))
+		a, _ := assumeRole(t, s, signInWith(t, s, good(), policy), roleForm(hubARN))
 		if a.status != want {
 			t.Errorf("%s: %s", policy, a.body)
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -28,6 +29,9 @@ var bucketName = newPattern(`\A[a-zA-Z0-9._-]{3,255}\z`)
 // DeleteObjects needs s3:DeleteObject of each key. It refuses sub-resources and parameters that it
 // does not know.
 //
+// A parameter of a presigned URL such as x-amz-acl counts as the header of that name. It is refused
+// if it or the header has another value as well, and in a request that is not presigned.
+//
 // Its condition keys are those of the request: s3:prefix, s3:delimiter, s3:max-keys,
 // s3:x-amz-… of the headers, s3:VersionId, s3:RequestObjectTag/…, s3:RequestObjectTagKeys,
 // s3:authType, s3:signatureversion, s3:signatureAge and s3:ResourceAccount. What an object has,
@@ -41,7 +45,14 @@ func S3Access(r *SignedRequest) ([]Access, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &s3Operation{r: r, query: query, bucket: bucket, key: key, context: s3Context(r, query)}
+	header, err := s3Headers(r, query)
+	if err != nil {
+		return nil, err
+	}
+	o := &s3Operation{
+		r: r, query: query, header: header, bucket: bucket, key: key,
+		context: s3Context(r, query, header),
+	}
 	if err := o.findSubresource(); err != nil {
 		return nil, err
 	}
@@ -77,6 +88,7 @@ func bucketAndKey(r *SignedRequest) (bucket, key string, err error) {
 type s3Operation struct {
 	r           *SignedRequest
 	query       url.Values
+	header      http.Header // with the parameters that count as headers: see s3Headers
 	bucket, key string
 	subresource string // in the query, such as acl; or empty
 	context     iampolicy.Context
@@ -92,12 +104,82 @@ var plainParameters = []string{
 	"response-content-language", "response-content-type", "response-expires",
 }
 
+// signatureParameters are those of Signature Version 4 in the query (Amazon S3 API Reference,
+// Authenticating Requests: Using Query Parameters).
+var signatureParameters = []string{
+	algorithmParameter, "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders",
+	signatureParameter, securityTokenOfQuery,
+}
+
+// isAmz reports whether a parameter is one of AWS's own, such as x-amz-acl.
+func isAmz(name string) bool { return strings.HasPrefix(strings.ToLower(name), "x-amz-") }
+
+// s3Headers returns the headers of a request, and with them the parameters of a presigned URL that
+// S3 reads as headers. SDKs move headers into the query when they presign: that for JavaScript
+// moves most of them, such as x-amz-acl, and that for Go moves x-amz-grant-full-control.
+func s3Headers(r *SignedRequest, query url.Values) (http.Header, error) {
+	header := r.Header.Clone()
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		if !isAmz(name) {
+			continue
+		}
+		if !r.signed.presigned {
+			return nil, fmt.Errorf("the parameter %.80q is in the query of a request that is not "+
+				"presigned; send it as a header", name)
+		}
+		headerName := http.CanonicalHeaderKey(name)
+		// The condition key s3:x-amz-content-sha256 is for the header alone (Amazon S3 API
+		// Reference, Amazon S3 Signature Version 4 Authentication Specific Policy Keys).
+		if slices.Contains(signatureParameters, name) || headerName == contentHashHeader {
+			continue
+		}
+		if !isS3Header(headerName) {
+			return nil, fmt.Errorf("the gate does not know the parameter %.80q; leave it out, or "+
+				"set Gate.Access", name)
+		}
+		// The SDK for JavaScript, version 2, has x-amz-acl in both places with one value
+		// (aws-sdk-js-v3, issue 5414). No document says which one of two values S3 takes.
+		values := query[name]
+		same := header[headerName] == nil || slices.Equal(header.Values(headerName), values)
+		if len(values) > 1 || !same {
+			return nil, fmt.Errorf("the request has several values of %.80q in its query and "+
+				"headers; send one", name)
+		}
+		header[headerName] = values
+	}
+	return header, nil
+}
+
+// isS3Header reports whether requests to S3 have a header. The name is in canonical form.
+func isS3Header(name string) bool {
+	begins := func(beginning string) bool { return strings.HasPrefix(name, beginning) }
+	return slices.Contains(keyHeaders, name) || slices.Contains(plainHeaders, name) ||
+		slices.ContainsFunc(headerBeginnings, begins)
+}
+
+// plainHeaders are the headers of operations that the gate knows, apart from keyHeaders and
+// headerBeginnings (Amazon S3 API Reference). The last two are of the AWS SDKs.
+var plainHeaders = []string{
+	"X-Amz-Tagging", "X-Amz-Tagging-Directive", "X-Amz-Bypass-Governance-Retention",
+	"X-Amz-Request-Payer", "X-Amz-Expected-Bucket-Owner", "X-Amz-Source-Expected-Bucket-Owner",
+	"X-Amz-Bucket-Object-Lock-Enabled", "X-Amz-Confirm-Remove-Self-Bucket-Access", "X-Amz-Mfa",
+	"X-Amz-Object-Attributes", "X-Amz-Optional-Object-Attributes", "X-Amz-Max-Parts",
+	"X-Amz-Part-Number-Marker", "X-Amz-Mp-Object-Size", "X-Amz-Write-Offset-Bytes",
+	"X-Amz-Skip-Destination-Validation", "X-Amz-Transition-Default-Minimum-Object-Size",
+	"X-Amz-Sdk-Checksum-Algorithm", "X-Amz-User-Agent",
+}
+
+// headerBeginnings are the beginnings of other headers of these operations.
+var headerBeginnings = []string{
+	"X-Amz-Meta-", "X-Amz-Checksum-", "X-Amz-Grant-", "X-Amz-Object-Lock-", "X-Amz-If-Match-",
+	"X-Amz-Copy-Source-", "X-Amz-Server-Side-Encryption-",
+}
+
 // findSubresource finds the parameter that chooses what the request is about.
 func (o *s3Operation) findSubresource() error {
 	for name := range o.query {
 		switch {
-		case slices.Contains(plainParameters, name),
-			strings.HasPrefix(strings.ToLower(name), "x-amz-"):
+		case slices.Contains(plainParameters, name), isAmz(name):
 		case o.subresource != "":
 			return errors.New("the request has several sub-resources")
 		default:
@@ -269,7 +351,7 @@ func (o *s3Operation) onObject() ([]Access, error) {
 	if len(needed) == 0 || needed[0] == "" {
 		return o.unknown()
 	}
-	if strings.EqualFold(o.r.Header.Get("X-Amz-Bypass-Governance-Retention"), "true") {
+	if strings.EqualFold(o.header.Get("X-Amz-Bypass-Governance-Retention"), "true") {
 		needed = append(needed, "BypassGovernanceRetention")
 	}
 	for i, action := range needed {
@@ -281,7 +363,7 @@ func (o *s3Operation) onObject() ([]Access, error) {
 // put is PutObject, CopyObject, UploadPart or UploadPartCopy.
 func (o *s3Operation) put(resource string) ([]Access, error) {
 	all := o.needs(resource, o.writing()...)
-	source := o.r.Header.Get("X-Amz-Copy-Source")
+	source := o.header.Get("X-Amz-Copy-Source")
 	if source == "" {
 		return all, nil
 	}
@@ -292,10 +374,10 @@ func (o *s3Operation) put(resource string) ([]Access, error) {
 	return append(from, all...), nil
 }
 
-// writing are the actions of making an object with what its headers ask for.
+// writing are the actions of making an object with what the headers ask for.
 func (o *s3Operation) writing() []string {
 	actions := []string{"PutObject"}
-	for name := range o.r.Header {
+	for name := range o.header {
 		switch {
 		case name == "X-Amz-Tagging":
 			actions = append(actions, "PutObjectTagging")
@@ -342,9 +424,9 @@ func (o *s3Operation) post(resource, version string) ([]Access, error) {
 	return o.unknown()
 }
 
-// s3Headers are the headers with a condition key, which is s3: and the header's name (Service
+// keyHeaders are the headers with a condition key, which is s3: and the header's name (Service
 // Authorization Reference, Condition keys for Amazon S3).
-var s3Headers = []string{
+var keyHeaders = []string{
 	"X-Amz-Acl", "X-Amz-Content-Sha256", "X-Amz-Copy-Source", "X-Amz-Grant-Full-Control",
 	"X-Amz-Grant-Read", "X-Amz-Grant-Read-Acp", "X-Amz-Grant-Write", "X-Amz-Grant-Write-Acp",
 	"X-Amz-Metadata-Directive", "X-Amz-Object-Ownership", "X-Amz-Server-Side-Encryption",
@@ -354,10 +436,10 @@ var s3Headers = []string{
 }
 
 // s3Context returns the condition keys of a request to S3.
-func s3Context(r *SignedRequest, query url.Values) iampolicy.Context {
+func s3Context(r *SignedRequest, query url.Values, header http.Header) iampolicy.Context {
 	c := iampolicy.Context{}
-	for _, name := range s3Headers {
-		if values := r.Header.Values(name); len(values) > 0 {
+	for _, name := range keyHeaders {
+		if values := header.Values(name); len(values) > 0 {
 			c["s3:"+strings.ToLower(name)] = values
 		}
 	}
@@ -378,7 +460,7 @@ func s3Context(r *SignedRequest, query url.Values) iampolicy.Context {
 		c["s3:authType"] = []string{"REST-QUERY-STRING"}
 		c["s3:signatureAge"] = []string{strconv.FormatInt(r.signed.age.Milliseconds(), 10)}
 	}
-	if tags, err := url.ParseQuery(r.Header.Get("X-Amz-Tagging")); err == nil && len(tags) > 0 {
+	if tags, err := url.ParseQuery(header.Get("X-Amz-Tagging")); err == nil && len(tags) > 0 {
 		for key, values := range tags {
 			c["s3:RequestObjectTag/"+key] = values
 			c["s3:RequestObjectTagKeys"] = append(c["s3:RequestObjectTagKeys"], key)

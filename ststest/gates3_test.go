@@ -192,6 +192,129 @@ func TestS3Access_Keys(t *testing.T) {
 	}
 }
 
+// TestS3Access_PresignedKeys: the condition keys of headers that are in the query.
+func TestS3Access_PresignedKeys(t *testing.T) {
+	var got iampolicy.Context
+	g := newGated(t, ststest.Role{}, ststest.Gate{
+		Access: func(r *ststest.SignedRequest) ([]ststest.Access, error) {
+			all, err := ststest.S3Access(r)
+			got = all[0].Context
+			return all, err
+		},
+	})
+	const query = "?x-amz-acl=private&x-amz-grant-read=id%3D1&x-amz-storage-class=GLACIER&" +
+		"x-amz-server-side-encryption=aws%3Akms&x-amz-tagging=team%3Dred%26unit%3Da&" +
+		"X-Amz-Content-Sha256=UNSIGNED-PAYLOAD"
+	g.serve(g.presignedAs(t, "PUT", catURL+query, "900", nil))
+	for key, want := range map[string][]string{
+		"s3:x-amz-acl":                    {"private"},
+		"s3:x-amz-grant-read":             {"id=1"},
+		"s3:x-amz-storage-class":          {"GLACIER"},
+		"s3:x-amz-server-side-encryption": {"aws:kms"},
+		"s3:RequestObjectTag/team":        {"red"},
+		"s3:RequestObjectTagKeys":         {"team", "unit"},
+		"s3:x-amz-content-sha256":         nil,
+		"s3:authType":                     {"REST-QUERY-STRING"},
+	} {
+		if !slices.Equal(got[key], want) {
+			t.Errorf("%s is %q, want %q", key, got[key], want)
+		}
+	}
+}
+
+// TestS3Access_Presigned: a parameter of a presigned URL needs what the header of that name does,
+// and what the presigners of SDKs write is known.
+func TestS3Access_Presigned(t *testing.T) {
+	g := newGated(t, ststest.Role{Policies: []string{allowAll}}, ststest.Gate{})
+	const at = "https://b-1.s3.eu-central-1.amazonaws.com/k"
+	for _, row := range []struct {
+		method, query string
+		header        map[string]string
+		want          string // the needs, with commas; empty: refused
+		refused       string // a part of the refusal
+	}{
+		{"PUT", "", nil, "PutObject b-1/k", ""},
+		{"PUT", "x-amz-acl=public-read", nil, "PutObject b-1/k, PutObjectAcl b-1/k", ""},
+		{"PUT", "X-Amz-Acl=public-read", nil, "PutObject b-1/k, PutObjectAcl b-1/k", ""},
+		{"PUT", "x-amz-acl=", nil, "PutObject b-1/k, PutObjectAcl b-1/k", ""},
+		{"PUT", "x-amz-grant-read=id%3D1", nil, "PutObject b-1/k, PutObjectAcl b-1/k", ""},
+		{"PUT", "", map[string]string{"X-Amz-Grant-Full-Control": "id=1"},
+			"PutObject b-1/k, PutObjectAcl b-1/k", ""}, // the SDK for Go moves it
+		{"PUT", "x-amz-tagging=a%3Db", nil, "PutObject b-1/k, PutObjectTagging b-1/k", ""},
+		{"PUT", "x-amz-object-lock-mode=GOVERNANCE&x-amz-object-lock-legal-hold=ON", nil,
+			"PutObject b-1/k, PutObjectLegalHold b-1/k, PutObjectRetention b-1/k", ""},
+		{"PUT", "x-amz-copy-source=other%2Fbob%2Fk", nil, "GetObject other/bob/k, PutObject b-1/k",
+			""},
+		{"POST", "uploads&x-amz-acl=private", nil, "PutObject b-1/k, PutObjectAcl b-1/k", ""},
+		{"DELETE", "x-amz-bypass-governance-retention=true", nil,
+			"DeleteObject b-1/k, BypassGovernanceRetention b-1/k", ""},
+
+		// As in URLs of the SDKs for JavaScript and Go.
+		{"PUT", "X-Amz-Content-Sha256=UNSIGNED-PAYLOAD&x-amz-checksum-crc32=AAAAAA%3D%3D&" +
+			"x-amz-sdk-checksum-algorithm=CRC32&x-id=PutObject&x-amz-user-agent=x&" +
+			"x-amz-meta-who=jane&x-amz-storage-class=STANDARD_IA&" +
+			"x-amz-server-side-encryption=aws%3Akms", nil, "PutObject b-1/k", ""},
+		{"GET", "x-id=GetObject&x-amz-checksum-mode=ENABLED", nil, "GetObject b-1/k", ""},
+		{"GET", "", map[string]string{
+			"X-Amz-Request-Payer": "requester", "X-Amz-Expected-Bucket-Owner": "123456789012",
+			"X-Amz-Checksum-Mode": "ENABLED",
+		}, "GetObject b-1/k", ""},
+		{"PUT", "x-amz-acl=private", map[string]string{"X-Amz-Acl": "private"},
+			"PutObject b-1/k, PutObjectAcl b-1/k", ""},
+
+		{"PUT", "x-amz-acl=private", map[string]string{"X-Amz-Acl": "public-read"}, "",
+			"several values"},
+		{"PUT", "x-amz-acl=private&x-amz-acl=public-read", nil, "", "several values"},
+		{"PUT", "x-amz-acl=private&X-Amz-Acl=public-read", nil, "", "several values"},
+		{"PUT", "x-amz-unknown=1", nil, "", "does not know the parameter"},
+		{"PUT", "x-amz-date=20261129T120000Z", nil, "", "does not know the parameter"},
+	} {
+		r := g.presignedAs(t, row.method, at+"?"+row.query, "900", row.header)
+		needed, refused := g.needs(t, r)
+		got := strings.Join(needed, ", ")
+		if got != row.want || (refused != "") != (row.want == "") ||
+			!strings.Contains(refused, row.refused) {
+			t.Errorf("%s %s %v: needs %q, want %q; refused %q: %s", row.method, row.query,
+				row.header, got, row.want, refused, g.lastCause())
+		}
+	}
+	// In other requests S3 may not read it.
+	needed, refused := g.needs(t, g.request(t, "PUT", at+"?x-amz-acl=private", "", "s3"))
+	if needed != nil || !strings.Contains(refused, "is not presigned") {
+		t.Errorf("not presigned: needs %q, refused %q", needed, refused)
+	}
+}
+
+// TestGate_PresignedACL: an ACL is an ACL in the query of a presigned URL and in a header.
+func TestGate_PresignedACL(t *testing.T) {
+	const onlyPut = `{"Version": "2012-10-17", "Statement": {"Effect": "Allow",
+		"Action": "s3:PutObject", "Resource": "*"}}`
+	const notPublic = `{"Version": "2012-10-17", "Statement": [
+		{"Effect": "Allow", "Action": "s3:*", "Resource": "*"},
+		{"Effect": "Deny", "Action": "s3:*", "Resource": "*",
+		 "Condition": {"StringEquals": {"s3:x-amz-acl": "public-read"}}}]}`
+	for policy, want := range map[string]map[string]string{
+		onlyPut:   {"": "200", "private": "403 AccessDenied", "public-read": "403 AccessDenied"},
+		notPublic: {"": "200", "private": "200", "public-read": "403 AccessDenied"},
+	} {
+		g := newGated(t, ststest.Role{Policies: []string{policy}}, ststest.Gate{})
+		for acl, want := range want {
+			query := ""
+			header := map[string]string{}
+			if acl != "" {
+				query = "?x-amz-acl=" + acl
+				header["X-Amz-Acl"] = acl
+			}
+			byQuery := g.answer(g.presignedAs(t, "PUT", catURL+query, "900", nil))
+			byHeader := g.answer(g.presignedAs(t, "PUT", catURL, "900", header))
+			if byQuery != want || byHeader != want {
+				t.Errorf("%s, %q: got %s by query and %s by header, want %s: %s", policy, acl,
+					byQuery, byHeader, want, g.lastCause())
+			}
+		}
+	}
+}
+
 // TestGate_Copy: nobody copies out of another's folder.
 func TestGate_Copy(t *testing.T) {
 	g := newGated(t, ststest.Role{Policies: []string{folderPolicy}}, ststest.Gate{})

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -153,17 +154,31 @@ func TestGate_UnsignedPayload(t *testing.T) {
 // presigned returns a request by a URL of AWS's SDK.
 func (g *gated) presigned(t *testing.T, url, expires string) *http.Request {
 	t.Helper()
-	r := httptest.NewRequest("GET", url, nil)
+	return g.presignedAs(t, "GET", url, expires, nil)
+}
+
+// presignedAs is presigned with a method and headers. The SDK moves some of them into the query.
+func (g *gated) presignedAs(
+	t *testing.T, method, url, expires string, header map[string]string,
+) *http.Request {
+	t.Helper()
+	r := httptest.NewRequest(method, url, nil)
+	for name, value := range header {
+		r.Header.Set(name, value)
+	}
 	query := r.URL.Query()
 	query.Set("X-Amz-Expires", expires)
 	r.URL.RawQuery = query.Encode()
-	signed, _, err := v4.NewSigner().PresignHTTP(t.Context(), g.credentials, r,
+	signed, headers, err := v4.NewSigner().PresignHTTP(t.Context(), g.credentials, r,
 		"UNSIGNED-PAYLOAD", "s3", "eu-central-1", g.clock.Now(),
 		func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true })
 	if err != nil {
 		t.Fatal(err)
 	}
-	return httptest.NewRequest("GET", signed, nil)
+	sent := httptest.NewRequest(method, signed, nil)
+	headers.Del("Host")
+	maps.Copy(sent.Header, headers)
+	return sent
 }
 
 // TestGate_Presigned: a presigned URL is good until it ends or the session does, for what it says.
