@@ -44,11 +44,12 @@ type Admin struct {
 	Now func() time.Time
 }
 
-// serveAdmin serves the operators of the newest version, on the address of the first.
-func (r *running) serveAdmin() (stop func(), err error) {
+// serveAdmin serves the operators of the newest version, on the address of the first. The caller
+// finishes the server; nil: there is none.
+func (r *running) serveAdmin() (*http.Server, error) {
 	s := r.first
 	if s.Admin == nil {
-		return func() {}, nil
+		return nil, nil
 	}
 	listener, err := net.Listen("tcp", s.Admin.Listen)
 	if err != nil {
@@ -67,7 +68,7 @@ func (r *running) serveAdmin() (stop func(), err error) {
 			slog.String("remedy", "listen on loopback in admin.listen, or have a proxy with TLS "+
 				"in front"))
 	}
-	return func() { _ = server.Close() }, nil
+	return server, nil
 }
 
 // adminHandler answers POST /invalidate and POST /revoke.

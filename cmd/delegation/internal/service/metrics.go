@@ -65,7 +65,8 @@ func (s State) Certificates() []delegation.CertificateState {
 	return append(list, current.Certificate.state())
 }
 
-// serveMetrics serves metrics and health on a separate address.
+// serveMetrics serves metrics and health on a separate address. stop cuts off the answers under
+// way, because nothing is lost with them.
 func (r *running) serveMetrics() (stop func(), err error) {
 	s := r.first
 	if s.Hooks.Observe != nil {

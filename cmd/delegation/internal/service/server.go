@@ -1,12 +1,14 @@
 package service
 
 import (
+	"context"
 	"expvar"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"sync"
 	"time"
 )
 
@@ -25,7 +27,7 @@ const (
 	// defaultHeaders, in bytes, has room for an ID token of 16 KiB.
 	defaultHeaders = 64 << 10
 
-	// shutdownTimeout is how long requests under way may take at the end.
+	// shutdownTimeout is how long requests under way, to all servers, may take at the end.
 	shutdownTimeout = 30 * time.Second
 )
 
@@ -43,7 +45,33 @@ func NewServer(h http.Handler, logger *slog.Logger) *http.Server {
 	}
 }
 
+// finish closes the listeners of servers, and lets the requests under way finish. It does so for
+// all servers at once, so that they share one time limit. A nil server is none.
+func finish(servers ...*http.Server) error {
+	limited, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+	defer cancel()
+	errs := make([]error, len(servers))
+	var all sync.WaitGroup
+	for i, server := range servers {
+		if server == nil {
+			continue
+		}
+		all.Go(func() {
+			errs[i] = server.Shutdown(limited)
+			_ = server.Close() // cuts off what has not finished
+		})
+	}
+	all.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return fmt.Errorf("requests were cut off after %s: %w", shutdownTimeout, err)
+		}
+	}
+	return nil
+}
+
 // serveDebug serves profiles and counters, on an address that only the operator can reach.
+// stop cuts off the answers under way, which can be requested again.
 func (s *Service) serveDebug() (stop func(), err error) {
 	listener, err := net.Listen("tcp", s.DebugListen)
 	if err != nil {

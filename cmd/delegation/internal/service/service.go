@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -176,9 +177,11 @@ type Signer interface {
 	Ended() bool
 }
 
-// Run serves until the context ends, and then lets the requests under way finish. Readiness fails
-// at once. The listener closes after the shutdown delay, so that load balancers have time to
-// notice. At the end, Run closes what the service has open, even if it could not serve.
+// Run serves until the context ends, and then lets the requests under way finish, also those of
+// operators. Readiness fails at once. The listeners close after the shutdown delay, so that load
+// balancers have time to notice. Requests that are not finished 30 seconds later are cut off, and
+// Run returns an error. At the end, Run closes what the service has open, even if it could not
+// serve.
 func (s *Service) Run(ctx context.Context) error {
 	r := newRunning(s)
 	defer r.end()
@@ -206,12 +209,11 @@ func (s *Service) Run(ctx context.Context) error {
 		return err
 	}
 	defer stop()
-	stopAdmin, err := r.serveAdmin()
+	admin, err := r.serveAdmin()
 	if err != nil {
 		_ = listener.Close()
 		return err
 	}
-	defer stopAdmin()
 	s.Handler.shared.onLimit = s.OnLimit
 	server := NewServer(r.measured(), s.Logger)
 	s.Limits.limit(server)
@@ -229,12 +231,12 @@ func (s *Service) Run(ctx context.Context) error {
 			go r.watch(reloading)
 		}
 	}
-	select {
-	case err := <-failed:
+	failure := r.wait(ctx, failed)
+	if err := errors.Join(failure, finish(server, admin)); err != nil {
 		return err
-	case <-ctx.Done():
 	}
-	return r.shutDown(server, failed)
+	s.Logger.Info("ended")
+	return nil
 }
 
 // limited wraps the listener in the limits of the newest version.
@@ -269,7 +271,13 @@ func (r *running) serve(server *http.Server, listener net.Listener) (failed <-ch
 	return ended
 }
 
-func (r *running) shutDown(server *http.Server, failed <-chan error) error {
+// wait waits until the context has ended and the shutdown delay is over, or until serving fails.
+func (r *running) wait(ctx context.Context, failed <-chan error) error {
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
 	s := r.first
 	s.Handler.shared.draining.Store(true)
 	delay := r.current().ShutdownDelay
@@ -278,15 +286,8 @@ func (r *running) shutDown(server *http.Server, failed <-chan error) error {
 	case err := <-failed:
 		return err
 	case <-s.after(delay):
+		return nil
 	}
-	limited, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
-	defer cancel()
-	if err := server.Shutdown(limited); err != nil {
-		_ = server.Close()
-		return fmt.Errorf("requests were cut off after %s: %w", shutdownTimeout, err)
-	}
-	s.Logger.Info("ended")
-	return nil
 }
 
 // outcome returns the result of the last reload.
