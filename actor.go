@@ -576,16 +576,21 @@ func (d *decision) setNames(user string, target *Target, actor *acting, strict b
 
 // marksOfActor returns the keys of all marks that can end the actor's session. If the actor is
 // known only from the claim act, its session is unknown, so it is treated as a token without a sid.
+// Its client is that of the user's token, which has the claim: no other client's secret ends it.
 func (x *exchange) marksOfActor() []freshness.Key {
 	a := x.actor
 	if a.claims != nil {
 		return marksOfToken(a.claims)
 	}
-	return marksOfToken(&idtoken.Claims{
+	of := &idtoken.Claims{
 		Issuer:  a.Issuer,
 		Entry:   cmp.Or(x.tokens.Entry(a.Issuer), a.Issuer),
 		Subject: a.Subject,
-	})
+	}
+	if a.Issuer == x.claims.Issuer {
+		of.Client = x.claims.Client
+	}
+	return marksOfToken(of)
 }
 
 // ofActor says of an error that it is about the actor's token, unless the caller's context ended.

@@ -505,10 +505,10 @@ func (x *exchange) loadProfile(ctx context.Context, user *User) error {
 		delete(extra, "email")
 		delete(extra, "email_verified")
 	}
-	// hd says which organisation manages a Google account, and only Google knows.
-	if sharedissuer.IsGoogle(user.Text("iss")) {
-		delete(extra, "hd")
-	}
+	// A profile must not supply what only the issuer can state, such as hd at Google.
+	maps.DeleteFunc(extra, func(claim string, _ any) bool {
+		return sharedissuer.StatesAlone(user.Text("iss"), claim)
+	})
 	for name, value := range extra {
 		if _, claimed := user.Properties[name]; !claimed {
 			user.Set(name, jsonvalue.Clone(value))

@@ -101,10 +101,14 @@ func (c *Config) strangersAt(claims *idtoken.Claims, name string, target *Target
 func strangersTexts(shared sharedissuer.Issuer, url, where string) (text, remedy string) {
 	text = fmt.Sprintf("%s can get a token of %s, and nothing keeps strangers out of %s",
 		shared.Who, url, where)
-	remedy = fmt.Sprintf("require a claim of yours, such as %s, in Issuer.RequiredClaims or "+
+	claim := "a claim of yours, such as " + shared.Claim
+	if shared.AnyTenant {
+		claim = "the claim " + shared.Claim + " to name a tenant of yours"
+	}
+	remedy = fmt.Sprintf("require %s, in Issuer.RequiredClaims or "+
 		"Target.RequiredClaims, "+
 		"or set Issuer.GatedByRules if rules of your own choose who gets access",
-		shared.Claim)
+		claim)
 	return text, remedy
 }
 

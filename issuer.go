@@ -2,7 +2,6 @@ package delegation
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -203,14 +202,18 @@ func (c *Config) issuerOf(claims *idtoken.Claims) *Issuer {
 }
 
 // shared returns what is known of the strangers who can get tokens of the issuer. For an issuer
-// whose tenants are listed those are the strangers of a tenant that anybody can join.
+// that accepts every tenant, those are the users and the administrator of any tenant. For one whose
+// tenants are listed, those are the strangers of a tenant that anybody can join.
 func (i *Issuer) shared() (sharedissuer.Issuer, bool) {
+	if i.UnsafeAnyTenant {
+		return sharedissuer.OfAnyTenant(i.URL, i.tenantClaim()), true
+	}
 	for _, url := range i.nameSpaces() {
 		if found, ok := sharedissuer.Find(url); ok {
 			return found, true
 		}
 	}
-	return i.ofAnyTenant()
+	return sharedissuer.Issuer{}, false
 }
 
 // sharedAt is shared for the one name space of a token's subject.
@@ -219,15 +222,4 @@ func (i *Issuer) sharedAt(nameSpace string) (sharedissuer.Issuer, bool) {
 		return sharedissuer.Find(nameSpace)
 	}
 	return i.shared()
-}
-
-// ofAnyTenant is what is known of the strangers of an issuer that accepts every tenant.
-func (i *Issuer) ofAnyTenant() (sharedissuer.Issuer, bool) {
-	if i.UnsafeAnyTenant {
-		return sharedissuer.Issuer{
-			Who:   fmt.Sprintf("anyone with an account of any tenant of %s", i.URL),
-			Claim: i.tenantClaim(),
-		}, true
-	}
-	return sharedissuer.Issuer{}, false
 }

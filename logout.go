@@ -24,6 +24,11 @@ import (
 // credentials cached for the sub are dropped, and a token with only a sid is refused with
 // [CodeLogoutSessionUnknown].
 //
+// A logout token that is signed with a client's secret, of Issuer.ClientSecrets, ends sessions of
+// that client only: ID tokens of other clients remain valid, because anyone who has the secret
+// could have signed it. Without Config.Revocations it drops the credentials cached for the sub,
+// whichever client they were cached for.
+//
 // AWS sessions continue until they expire, see [SessionRevocation]. The request is recorded in the
 // [RevocationEvent]. A nil context is refused with [CodeArgumentInvalid].
 func (d *Delegator) Logout(ctx context.Context, logoutToken string, request Request) error {
@@ -48,12 +53,13 @@ func (d *Delegator) logout(ctx context.Context, raw string, event *RevocationEve
 	event.Issuer = cut(token.Issuer, maxEventRevocation)
 	event.Subject = cut(token.Subject, maxEventRevocation)
 	event.SessionID = cut(token.SessionID, maxEventRevocation)
+	event.ClientID = cut(token.Client, maxEventRevocation)
 	if !d.isLogoutAudience(token) {
 		return newError(CodeLogoutAudience, "the logout token of the issuer %.200q is for %s, "+
 			"none of which is a client of a target for this issuer",
 			token.Issuer, named(token.Audience))
 	}
-	key := freshness.KeyOf([]string{"logout", token.Issuer, token.ID})
+	key := keyOfLogout(token)
 	now := d.config.Now()
 	if d.received().Used(key.String(), now) {
 		return replayedLogout(token)
@@ -86,7 +92,18 @@ func (d *Delegator) endSessions(
 	event.IssuedBefore = token.IssuedAt
 	// Made now, and not when the token was issued: that may be long ago, and a store keeps its
 	// marks no longer than the last one is needed.
-	return d.mark(ctx, r.marks(d.config.Now()))
+	return d.mark(ctx, r.marksAt(token.Client, d.config.Now()))
+}
+
+// keyOfLogout is what a received logout token is remembered by. IDs of tokens that a
+// client's secret signed are apart from all others, so that anyone who has the secret cannot use up
+// the IDs of other clients' logout tokens.
+func keyOfLogout(token *idtoken.Logout) freshness.Key {
+	names := []string{"logout", token.Issuer, token.ID}
+	if token.Client != "" {
+		names = append(names, token.Client)
+	}
+	return freshness.KeyOf(names)
 }
 
 // received are the logout tokens that this process has received.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -472,6 +473,141 @@ func TestLogout_ClientSecrets(t *testing.T) {
 		err := d.Logout(t.Context(), row.token, delegation.Request{})
 		if (row.code == "") != (err == nil) || err != nil && !errors.Is(err, row.code) {
 			t.Errorf("%d: got %v, want %q", i, err, row.code)
+		}
+	}
+}
+
+// secretReplicas are replicas whose issuer signs tokens of the app and of second with their
+// secrets, and those of third with its key. sign signs claims as the issuer does for a client.
+func secretReplicas(
+	t *testing.T, change ...func(issuer string, target *delegation.Target),
+) (r *replicas, sign func(client, claims string) string) {
+	t.Helper()
+	signers := map[string]*oidctest.Provider{}
+	r = newReplicas(t, func(c *delegation.Config) {
+		secrets := map[string]delegation.ClientSecret{}
+		for _, client := range []string{app, "second"} {
+			secret := fmt.Sprintf("%-32s", client)
+			secrets[client] = delegation.ClientSecret{Secret: delegation.NewSecret(secret)}
+			signers[client] = must(oidctest.New(oidctest.Config{
+				Algorithm: "HS256", Secret: []byte(secret), Now: c.Now,
+			}))
+		}
+		c.Issuers[0].ClientSecrets = secrets
+		target := c.Targets.(delegation.Targets)[app]
+		target.Audiences = []string{app, "second", "third"}
+		for _, f := range change {
+			f(c.Issuers[0].URL, &target)
+		}
+		c.Targets = delegation.Targets{app: target}
+	})
+	signers["third"] = r.provider
+	sign = func(client, claims string) string {
+		return must(signers[client].Sign(nil, []byte(claims)))
+	}
+	return r, sign
+}
+
+// TestLogout_ClientSecretEndsItsClient: a token that is signed with one client's secret ends that
+// client's sessions at each replica, and no others. The issuer's key ends those of all clients.
+func TestLogout_ClientSecretEndsItsClient(t *testing.T) {
+	const ended = delegation.CodeSessionEnded
+	for name, row := range map[string]struct {
+		claims map[string]any
+		// what becomes of alice's tokens of the app with the session one and with none
+		one, none delegation.Code
+	}{
+		"a user":              {nil, ended, ended},
+		"a session":           {map[string]any{"sub": nil, "sid": "one"}, ended, ""},
+		"a session of a user": {map[string]any{"sid": "one"}, ended, ended},
+		"another session":     {map[string]any{"sid": "two"}, "", ended},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, sign := secretReplicas(t)
+			token := func(client, sid string) string {
+				claims := map[string]any{"iss": r.url, "aud": client, "iat": start.Unix()}
+				if sid != "" {
+					claims["sid"] = sid
+				}
+				return sign(client, payload(claims))
+			}
+			want := func(of, client string, one, none delegation.Code) {
+				t.Helper()
+				r.wantAll(t, of+": session one of "+client, token(client, "one"), one)
+				r.wantAll(t, of+": no session of "+client, token(client, ""), none)
+			}
+			logout := func(client string, changes map[string]any) {
+				t.Helper()
+				claims := map[string]any{"aud": client}
+				maps.Copy(claims, changes)
+				token := sign(client, r.logout(claims))
+				if err := r.all[1].Logout(t.Context(), token, delegation.Request{}); err != nil {
+					t.Fatal(err)
+				}
+				r.settle()
+			}
+			for _, client := range []string{app, "second", "third"} {
+				want("before", client, "", "")
+			}
+			logout(app, row.claims)
+			if event := r.seen[len(r.seen)-1]; event.ClientID != app {
+				t.Errorf("the event's client is %q", event.ClientID)
+			}
+			want("by the app's secret", app, row.one, row.none)
+			want("by the app's secret", "second", "", "")
+			want("by the app's secret", "third", "", "")
+
+			logout("third", map[string]any{"jti": "logout-2"})
+			if event := r.seen[len(r.seen)-1]; event.ClientID != "" {
+				t.Errorf("the event's client is %q", event.ClientID)
+			}
+			for _, client := range []string{app, "second", "third"} {
+				want("by the issuer's key", client, ended, ended)
+			}
+		})
+	}
+}
+
+// TestLogout_ClientSecretAndAct: users' tokens with act are refused if their client's secret ends
+// the actor's session. Another client's secret has no effect on them.
+func TestLogout_ClientSecretAndAct(t *testing.T) {
+	r, sign := secretReplicas(t, func(issuer string, target *delegation.Target) {
+		target.Actors = &delegation.Actors{
+			Listed: []delegation.ListedActor{{Issuer: issuer, Subject: agent}},
+		}
+	})
+	claimed := func(client string) string {
+		return sign(client, payload(map[string]any{
+			"iss": r.url, "aud": client, "act": map[string]any{"sub": agent},
+		}))
+	}
+	for _, client := range []string{app, "second", "third"} {
+		r.wantAll(t, "before: "+client, claimed(client), "")
+	}
+	token := sign(app, r.logout(map[string]any{"aud": app, "sub": agent, "sid": "one"}))
+	if err := r.all[1].Logout(t.Context(), token, delegation.Request{}); err != nil {
+		t.Fatal(err)
+	}
+	r.settle()
+	r.wantAll(t, "after: "+app, claimed(app), delegation.CodeSessionEnded)
+	r.wantAll(t, "after: second", claimed("second"), "")
+	r.wantAll(t, "after: third", claimed("third"), "")
+}
+
+// TestLogout_ClientSecretSpendsNoID: a token that is signed with one client's secret does not make
+// another client's logout token with the same jti a replay. Each counts once.
+func TestLogout_ClientSecretSpendsNoID(t *testing.T) {
+	r, sign := secretReplicas(t)
+	for _, client := range []string{app, "second", "third"} {
+		token := sign(client, r.logout(map[string]any{"aud": client}))
+		if err := r.all[0].Logout(t.Context(), token, delegation.Request{}); err != nil {
+			t.Errorf("%s: %v", client, err)
+		}
+		for i, d := range r.all {
+			err := d.Logout(t.Context(), token, delegation.Request{})
+			if !errors.Is(err, delegation.CodeLogoutReplayed) {
+				t.Errorf("%s once more, replica %d: %v", client, i, err)
+			}
 		}
 	}
 }

@@ -39,8 +39,12 @@ type readyMade struct {
 	foreign bool
 }
 
-// everywhere is the gates of a rule that chooses among people whatever the issuer and the target.
-func everywhere(string, sharedissuer.Issuer) bool { return true }
+// byConnection is the gates of a rule that chooses people by their connection at every target.
+func byConnection(_ string, shared sharedissuer.Issuer) bool { return shared.TellsConnection() }
+
+// byEmailDomain is the gates of a rule that chooses people by their verified address at every
+// target.
+func byEmailDomain(_ string, shared sharedissuer.Issuer) bool { return shared.TellsEmailDomain() }
 
 // atEachTarget is the wantsEmail of a rule that makes no difference between targets.
 func atEachTarget(string) bool { return true }
@@ -282,10 +286,11 @@ func RequireVerifiedEmail() RuleFunc {
 
 // AllowConnections denies users of all other connections. Without arguments it denies everyone. It
 // is a gate for issuers that strangers share, because tokens of such issuers do not name a
-// connection.
+// connection. It is no gate for an issuer with UnsafeAnyTenant, whose tenants choose the names of
+// their connections.
 func AllowConnections(connections ...string) RuleFunc {
 	connections = slices.Clone(connections)
-	r := &readyMade{name: "delegation.AllowConnections", gates: everywhere}
+	r := &readyMade{name: "delegation.AllowConnections", gates: byConnection}
 	r.changes = nobodyIf(len(connections) == 0)
 	r.run = func(_ context.Context, _ *User, rc *RuleContext) error {
 		if rc.Connection == "" || !slices.Contains(connections, rc.Connection) {
@@ -301,12 +306,14 @@ func AllowConnections(connections ...string) RuleFunc {
 //
 // For Google's tokens, the claim hd must equal the domain too: a personal Google account can have
 // an address of any domain, and only hd says that the organisation manages it. A profile loader
-// cannot supply hd. The rule is a gate for issuers that strangers share.
+// cannot supply hd. The rule is a gate for issuers that strangers share. For an issuer with
+// UnsafeAnyTenant it is one only if that is Entra, where xms_edov marks verified addresses. At
+// other providers a tenant's administrator can choose an address and mark it as verified.
 func AllowEmailDomains(domains ...string) RuleFunc {
 	domains = slices.Clone(domains)
 	r := &readyMade{
 		name:       "delegation.AllowEmailDomains",
-		gates:      everywhere,
+		gates:      byEmailDomain,
 		wantsEmail: atEachTarget,
 		changes:    nobodyIf(len(domains) == 0),
 	}

@@ -21,7 +21,7 @@ const (
 )
 
 // RevocationEvent is the record of one call that ends sessions. It contains no token. For a logout
-// token, Issuer, Subject and SessionID are set only if the signature was verified.
+// token, Issuer, Subject, SessionID and ClientID are set only if the signature was verified.
 type RevocationEvent struct {
 	// Time is when the call began.
 	Time time.Time
@@ -38,6 +38,9 @@ type RevocationEvent struct {
 	Subject string
 	// SessionID is the sid of the session. Empty: any session.
 	SessionID string
+	// ClientID is the client whose secret signed the logout token. With Config.Revocations, only
+	// sessions of this client were ended. Empty: any client.
+	ClientID string
 	// IssuedBefore is the time of issue up to which tokens are refused. Zero: none are refused.
 	IssuedBefore time.Time
 	// TokenSHA256 is the SHA-256 of the logout token as received, in hexadecimal.
@@ -108,6 +111,7 @@ func (e RevocationEvent) LogValue() slog.Value {
 		{"issuer", e.Issuer},
 		{"subject", e.Subject},
 		{"session_id", e.SessionID},
+		{"client_id", e.ClientID},
 		{"token_sha256", e.TokenSHA256},
 		{"http_request_id", e.HTTPRequestID},
 		{"client_ip", e.ClientIP},

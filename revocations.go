@@ -249,21 +249,20 @@ func requireIssuedAfter(issued, ended time.Time) error {
 // marksOfToken returns the keys of all marks that can end the session of a token with these claims.
 func marksOfToken(claims *idtoken.Claims) []freshness.Key {
 	issuer := claims.Issuer
-	subject := claims.Subject
-	keys := []freshness.Key{
-		markOfAll(),
-		markOfIssuer(issuer),
-		markOfSubject(subject),
-		markOfUser(issuer, subject),
-	}
+	keys := make([]freshness.Key, 0, mostMarksOfToken)
+	keys = append(keys, markOfAll(), markOfIssuer(issuer), markOfSubject(claims.Subject))
 	if claims.Entry != issuer { // a tenant of it
 		keys = append(keys, markOfIssuer(claims.Entry))
 	}
-	if sid, _ := claims.All["sid"].(string); sid != "" {
-		return append(keys, markOfSession(issuer, sid))
+	keys = sessionsAt{issuer: issuer}.appendMarks(keys, claims)
+	if claims.Client == "" {
+		return keys
 	}
-	return append(keys, markOfSessionless(issuer, subject))
+	return sessionsAt{issuer: issuer, client: claims.Client}.appendMarks(keys, claims)
 }
+
+// mostMarksOfToken is four keys, two of sessions at the issuer, and two of those at the client.
+const mostMarksOfToken = 8
 
 // The keys of marks.
 
@@ -278,15 +277,30 @@ func markOfSubject(subject string) freshness.Key {
 	return freshness.KeyOf([]string{"subject", subject})
 }
 
-func markOfUser(issuer, subject string) freshness.Key {
-	return freshness.KeyOf([]string{"user", issuer, subject})
+// sessionsAt are the sessions at one issuer, or, with a client, at this client of it.
+type sessionsAt struct{ issuer, client string }
+
+// appendMarks appends the keys of the marks that end the session of a token here.
+func (s sessionsAt) appendMarks(keys []freshness.Key, claims *idtoken.Claims) []freshness.Key {
+	keys = append(keys, s.markOfUser(claims.Subject))
+	if sid, _ := claims.All["sid"].(string); sid != "" {
+		return append(keys, s.markOfSession(sid))
+	}
+	return append(keys, s.markOfSessionless(claims.Subject))
 }
 
-func markOfSession(issuer, sid string) freshness.Key {
-	return freshness.KeyOf([]string{"session", issuer, sid})
-}
+func (s sessionsAt) markOfUser(subject string) freshness.Key { return s.mark("user", subject) }
+
+func (s sessionsAt) markOfSession(sid string) freshness.Key { return s.mark("session", sid) }
 
 // markOfSessionless is for those tokens of a user that do not say of which session they are.
-func markOfSessionless(issuer, subject string) freshness.Key {
-	return freshness.KeyOf([]string{"without session", issuer, subject})
+func (s sessionsAt) markOfSessionless(subject string) freshness.Key {
+	return s.mark("without session", subject)
+}
+
+func (s sessionsAt) mark(kind, name string) freshness.Key {
+	if s.client == "" {
+		return freshness.KeyOf([]string{kind, s.issuer, name})
+	}
+	return freshness.KeyOf([]string{kind, s.issuer, name, s.client})
 }

@@ -99,9 +99,14 @@ func (r *Revocation) validate() error {
 	return nil
 }
 
-// marks are those of a revocation. With a SessionID, tokens whose sid is another one remain
+// marks are those of a revocation for all clients.
+func (r *Revocation) marks(made time.Time) []freshness.Mark { return r.marksAt("", made) }
+
+// marksAt are those of a revocation for one client of Issuer, or for all if client is empty. One
+// client needs a Subject or a SessionID. With a SessionID, tokens whose sid is another one remain
 // valid. The sessions of a user share cached credentials, so these are dropped too.
-func (r *Revocation) marks(made time.Time) []freshness.Mark {
+func (r *Revocation) marksAt(client string, made time.Time) []freshness.Mark {
+	at := sessionsAt{issuer: r.Issuer, client: client}
 	mark := func(key freshness.Key) freshness.Mark {
 		return freshness.Mark{Key: key, Before: r.IssuedBefore, Made: made}
 	}
@@ -110,14 +115,14 @@ func (r *Revocation) marks(made time.Time) []freshness.Mark {
 		return []freshness.Mark{mark(markOfAll())}
 	case r.SessionID != "" && r.Subject != "":
 		return []freshness.Mark{
-			mark(markOfSession(r.Issuer, r.SessionID)),
-			mark(markOfSessionless(r.Issuer, r.Subject)),
-			{Key: markOfUser(r.Issuer, r.Subject), Made: made},
+			mark(at.markOfSession(r.SessionID)),
+			mark(at.markOfSessionless(r.Subject)),
+			{Key: at.markOfUser(r.Subject), Made: made},
 		}
 	case r.SessionID != "":
-		return []freshness.Mark{mark(markOfSession(r.Issuer, r.SessionID))}
+		return []freshness.Mark{mark(at.markOfSession(r.SessionID))}
 	case r.Issuer != "" && r.Subject != "":
-		return []freshness.Mark{mark(markOfUser(r.Issuer, r.Subject))}
+		return []freshness.Mark{mark(at.markOfUser(r.Subject))}
 	case r.Issuer != "":
 		return []freshness.Mark{mark(markOfIssuer(r.Issuer))}
 	}

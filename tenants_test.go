@@ -213,6 +213,126 @@ func TestTenants_OfRefusals(t *testing.T) {
 	}
 }
 
+// TestAnyTenant_Gates: a stranger who is a tenant's administrator chooses what a gate at another
+// issuer compares. Only the tenant itself tells, and at Entra a verified address. What the
+// warning recommends is a gate.
+func TestAnyTenant_Gates(t *testing.T) {
+	const (
+		other    = "https://{tenant}.idp.example.com"
+		personal = "9188040d-6c67-4c5b-b112-36a304b66dad"
+	)
+	requires := func(claim, pattern string) func(*world) {
+		return func(w *world) {
+			w.config.Issuers[0].RequiredClaims = map[string][]string{claim: {pattern}}
+		}
+	}
+	targetRequires := func(claim, pattern string) func(*world) {
+		return func(w *world) {
+			w.target(func(target *delegation.Target) {
+				target.RequiredClaims = map[string][]string{claim: {pattern}}
+			})
+		}
+	}
+	rule := func(rule delegation.RuleFunc) func(*world) {
+		return func(w *world) { w.config.Rules = []delegation.RuleFunc{rule} }
+	}
+	byClaim := func(claim string) func(*world) {
+		row := delegation.RoleMatch{Pattern: "corp", Role: role}
+		return rule(delegation.Must(delegation.RoleByClaim(claim, row)))
+	}
+	list := func(tenants ...string) func(*world) {
+		return func(w *world) {
+			w.config.Issuers[0].UnsafeAnyTenant = false
+			w.config.Issuers[0].Tenants = tenants
+		}
+	}
+	all := func(changes ...func(*world)) func(*world) {
+		return func(w *world) {
+			for _, change := range changes {
+				change(w)
+			}
+		}
+	}
+	verified := func(w *world) { w.config.Issuers[0].EntraVerifiedEmail = true }
+	gated := func(w *world) { w.config.Issuers[0].GatedByRules = true }
+	allowDomain := delegation.AllowEmailDomains("corp.example")
+	allowConnection := delegation.AllowConnections("corp")
+	domain := rule(allowDomain)
+	connection := rule(allowConnection)
+	mixed := list(contoso, personal)
+	for name, test := range map[string]struct {
+		url    string
+		change func(*world)
+		warns  bool
+	}{
+		"nothing":                   {entraURL, func(*world) {}, true},
+		"roles":                     {entraURL, requires("roles", "admin"), true},
+		"groups":                    {entraURL, requires("groups", "admins"), true},
+		"groups at the target":      {entraURL, targetRequires("groups", "admins"), true},
+		"a role by groups":          {entraURL, byClaim("groups"), true},
+		"the tenant":                {entraURL, requires("tid", contoso), false},
+		"the tenant at the target":  {entraURL, targetRequires("tid", contoso), false},
+		"the tenant, any":           {entraURL, requires("tid", ".*"), true},
+		"a role by the tenant":      {entraURL, byClaim("tid"), false},
+		"a verified address":        {entraURL, all(domain, verified), false},
+		"a domain, never verified":  {entraURL, domain, false},
+		"a connection":              {entraURL, connection, true},
+		"it is said":                {entraURL, gated, false},
+		"elsewhere, nothing":        {other, func(*world) {}, true},
+		"elsewhere, email":          {other, requires("email", `.*@corp\.example`), true},
+		"elsewhere, a domain":       {other, domain, true},
+		"elsewhere, a connection":   {other, connection, true},
+		"elsewhere, a rule's name":  {other, rule(delegation.Named("x", allowConnection)), true},
+		"elsewhere, one target's":   {other, rule(delegation.ForTargets(allowDomain, app)), true},
+		"elsewhere, Entra's claim":  {other, requires("tid", contoso), true},
+		"elsewhere, the tenant":     {other, requires("org", "corp"), false},
+		"listed":                    {entraURL, list(contoso), false},
+		"listed, personal accounts": {entraURL, mixed, true},
+		"listed, and roles":         {entraURL, all(mixed, requires("roles", "x")), false},
+		"listed, and a domain":      {entraURL, all(mixed, domain), false},
+		"listed, and a connection":  {entraURL, all(mixed, connection), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := tenants(t, nil)
+			w.config.Issuers[0].URL = test.url
+			tenant := contoso
+			if test.url == other {
+				w.config.Issuers[0].TenantClaim = "org"
+				tenant = "corp"
+			}
+			test.change(w)
+			said := strangersWarnings(t, w, test.url)
+			if (said != "") != test.warns {
+				t.Errorf("warned: %q", said)
+			}
+			iss := test.url[:strings.Index(test.url, "{")] + tenant +
+				test.url[strings.Index(test.url, "}")+1:]
+			if len(w.config.Issuers[0].Tenants) > 1 {
+				iss = tenantURL(personal)
+				tenant = personal
+			}
+			token := w.tenantToken(iss, tenant, map[string]any{"org": tenant})
+			e, err := w.delegator(t).Explain(t.Context(), token, app)
+			if e == nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(fmt.Sprint(e.Warnings), "strangers") != test.warns {
+				t.Errorf("explained with %q", e.Warnings)
+			}
+		})
+	}
+	w := tenants(t, nil)
+	said := strangersWarnings(t, w, entraURL)
+	for _, words := range []string{
+		"anyone with an account of any tenant of " + entraURL,
+		"require the claim tid to name a tenant of yours", "Issuer.GatedByRules",
+	} {
+		if !strings.Contains(said, words) {
+			t.Errorf("%q is not in %q", words, said)
+		}
+	}
+}
+
 // TestTenantClaim: providers other than Entra name the tenant in a claim of their own, and in the
 // path or as the first label of the host.
 func TestTenantClaim(t *testing.T) {

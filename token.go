@@ -30,7 +30,7 @@ const (
 // github.com or gitlab.com, from Google, or from Entra's common endpoint. Such an issuer needs a
 // gate: RequiredClaims here or in each target that accepts it, or one of the ready-made rules
 // [AllowEmailDomains], [AllowConnections] and [RoleByClaim]. Without a gate, [New] logs a warning,
-// and Check and Explain report it.
+// and Check and Explain report it. With UnsafeAnyTenant, fewer of these are gates.
 type Issuer struct {
 	// URL is the exact iss claim, trailing slash included. It is https unless AllowLoopbackHTTP or
 	// InsecureHTTPHosts allow its host. For a provider that has an issuer for each of its tenants
@@ -53,8 +53,9 @@ type Issuer struct {
 	Tenants []string
 	// UnsafeAnyTenant accepts the tokens of every tenant, in place of a list. Anyone can open a
 	// tenant, and its administrator chooses the content of its tokens. RequiredClaims or rules must
-	// restrict who is let in; until they do, New, Check and Explain warn. It requires DiscoveryURL,
-	// JWKSURL or JWKS.
+	// restrict who is let in; until they do, New, Check and Explain warn. Of the claims, only
+	// TenantClaim is a gate: others, such as groups, are what the administrator writes. It requires
+	// DiscoveryURL, JWKSURL or JWKS.
 	UnsafeAnyTenant bool
 	// TenantClaim is the claim that names the tenant in a token, compared exactly. Empty: tid, as
 	// in Entra's tokens. With any other claim, tenants need not be GUIDs.

@@ -26,7 +26,7 @@ type changes struct {
 	values map[string]any
 	// samlUnused says that the rule set context.samlConfiguration and that nothing reads it.
 	samlUnused bool
-	// globalFull says that global has become too large, and is dropped.
+	// globalFull says that global cannot be kept, and is dropped.
 	globalFull bool
 	// keep says that the next rule runs in the same runtime.
 	keep bool

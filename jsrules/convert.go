@@ -28,7 +28,7 @@ func wrongValue(path, format string, args ...any) *valueError {
 }
 
 // in converts a decoded JSON value, or a value of another Go type that a profile loader has added.
-// Numbers become JavaScript's, which have 53 bits.
+// Numbers become JavaScript's, which have 53 bits. Members with more digits keep them; see [cell].
 func (r *run) in(value any, path string, depth int) goja.Value {
 	if depth > maxNested {
 		panic(wrongValue(path, "is nested deeper than %d", maxNested))
@@ -36,28 +36,53 @@ func (r *run) in(value any, path string, depth int) goja.Value {
 	switch v := value.(type) {
 	case nil:
 		return goja.Null()
-	case string, bool, int, int64, float64:
+	case string, bool:
 		return r.rt.ToValue(v)
-	case json.Number:
+	case json.Number, int, int64, float64:
 		number, ok := numeric(v)
 		if !ok {
 			panic(wrongValue(path, "is not a number"))
 		}
+		r.digits.note(v, number)
 		return r.rt.ToValue(number)
 	case map[string]any:
 		object := r.rt.NewObject()
 		for name, member := range sorted(v) {
-			r.define(object, name, r.in(member, name, depth+1))
+			r.member(object, name, member, name, depth+1)
 		}
 		return object
 	case []any:
-		list := make([]any, len(v))
-		for i, member := range v {
-			list[i] = r.in(member, path, depth+1)
-		}
-		return r.rt.NewArray(list...)
+		return r.list(v, path, depth)
 	}
 	return r.in(plain(value, path), path, depth+1)
+}
+
+// list converts a list.
+func (r *run) list(members []any, path string, depth int) goja.Value {
+	values := make([]any, len(members))
+	var cells []int
+	for i, member := range members {
+		member = decoded(member, path)
+		values[i] = r.in(member, path, depth+1)
+		if needsCell(member) {
+			cells = append(cells, i)
+		}
+	}
+	list := r.rt.NewArray(values...)
+	for _, i := range cells {
+		number := decoded(members[i], path)
+		r.defineCell(list, strconv.Itoa(i), number, values[i].(goja.Value))
+	}
+	return list
+}
+
+// decoded returns a value as decoded JSON has it. The numbers int, int64 and float64 stay.
+func decoded(value any, path string) any {
+	switch value.(type) {
+	case nil, string, bool, int, int64, float64, json.Number, map[string]any, []any:
+		return value
+	}
+	return plain(value, path)
 }
 
 // define sets a property. A property named __proto__ does not change the prototype.
@@ -110,6 +135,7 @@ type outgoing struct {
 	open   []*goja.Object // the objects that contain the current value, to find cycles
 	exact  bool           // whether lossy also counts objects that change their class in JSON
 	lossy  bool           // whether JSON could not carry a value as it was
+	rounds bool           // whether a number may be any that JavaScript has for it, as in a log
 	// room is what path uses as long as it is short.
 	room [8]string
 }
@@ -125,14 +151,13 @@ func (o *outgoing) wrong(format string, args ...any) *valueError {
 }
 
 // out converts a value. was is the value before the rule ran. If both are equal, was itself is
-// returned: a number keeps the digits that JavaScript does not have, and a Go type survives.
+// returned, so that a Go type survives. A number for which JavaScript does not have all digits is
+// the one that the rule has read. If the rule has read several that are the same in JavaScript, out
+// refuses it, because it cannot know which one is meant.
 func (o *outgoing) out(name string, value goja.Value, was any) any {
 	o.path = append(o.path, name)
 	defer func() { o.path = o.path[:len(o.path)-1] }()
-	o.values++
-	if o.values > maxValues {
-		panic(o.wrong("exceeds a limit: up to here, there are more than %d values", maxValues))
-	}
+	o.count()
 	object, isObject := value.(*goja.Object)
 	if isObject {
 		if toJSON, ok := goja.AssertFunction(member(object, "toJSON")); ok {
@@ -184,22 +209,38 @@ func (o *outgoing) primitive(value goja.Value, was any) any {
 	case goja.IsString(value):
 		return o.unchanged(o.textOf(value), was)
 	case goja.IsNumber(value):
-		number := value.ToFloat()
-		if before, ok := numeric(was); ok && before == number {
-			return was
-		}
-		if math.IsNaN(number) || math.IsInf(number, 0) {
-			o.lossy = true
-			return nil
-		}
-		text, _ := json.Marshal(number + 0) // -0 is 0 in JSON
-		return json.Number(text)
+		return o.number(value.ToFloat(), was)
 	}
 	if flag, ok := value.Export().(bool); ok {
 		return flag
 	}
 	o.lossy = true
 	return absent{} // a symbol
+}
+
+// number converts a number that is in no [cell].
+func (o *outgoing) number(number float64, was any) any {
+	read := o.run.digits.numbers[number]
+	if len(read) > 1 && !o.rounds {
+		panic(o.wrong("may be any of several numbers that JavaScript cannot tell apart: have the " +
+			"issuer or the profile loader send numbers of 16 and more digits as texts"))
+	}
+	digits := digitsOf(number)
+	if len(read) == 1 {
+		digits = string(read[0])
+	}
+	if before, ok := numeric(was); ok && before == number && sameDigits(digitsOf(was), digits) {
+		return was
+	}
+	if math.IsNaN(number) || math.IsInf(number, 0) {
+		o.lossy = true
+		return nil
+	}
+	if len(read) == 1 {
+		return read[0]
+	}
+	text, _ := json.Marshal(number + 0) // -0 is 0 in JSON
+	return json.Number(text)
 }
 
 // textOf converts a string.
@@ -246,7 +287,7 @@ func (o *outgoing) elements(array *goja.Object, was []any) []any {
 			old = was[i]
 		}
 		index := strconv.Itoa(i)
-		if value := o.out(index, array.Get(index), old); value != (absent{}) {
+		if value := o.member(array, index, old); value != (absent{}) {
 			list[i] = value
 		}
 	}
@@ -260,11 +301,31 @@ func (o *outgoing) properties(
 ) map[string]any {
 	made := make(map[string]any, len(names))
 	for _, name := range names {
-		if value := o.out(name, object.Get(name), was(name)); value != (absent{}) {
+		if value := o.member(object, name, was(name)); value != (absent{}) {
 			made[name] = value
 		}
 	}
 	return made
+}
+
+// member converts a member of a list or an object. was is what it was before the rule ran.
+func (o *outgoing) member(object *goja.Object, name string, was any) any {
+	value, number := o.run.read(object, name)
+	if number == nil {
+		return o.out(name, value, was)
+	}
+	o.path = append(o.path, name)
+	defer func() { o.path = o.path[:len(o.path)-1] }()
+	o.count()
+	return number
+}
+
+// count counts a value.
+func (o *outgoing) count() {
+	o.values++
+	if o.values > maxValues {
+		panic(o.wrong("exceeds a limit: up to here, there are more than %d values", maxValues))
+	}
 }
 
 // known returns a value from before the rule ran in its JSON form. Without such a value it is nil.

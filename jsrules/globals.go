@@ -140,8 +140,9 @@ func (r *run) inspect(value goja.Value) string {
 	}
 	_, class, _ := strings.Cut(kind(value), " ") // without the article
 	text := "[" + class + "]"
+	o := &outgoing{run: r, rounds: true}
 	_ = r.try(func() {
-		if converted := (&outgoing{run: r}).out("a value", value, nil); converted != (absent{}) {
+		if converted := o.out("a value", value, nil); converted != (absent{}) {
 			text = short(jsonText(converted))
 		}
 	})
@@ -191,33 +192,36 @@ func (r *run) sharedGlobal() goja.Value {
 	return r.global.js
 }
 
-// collectGlobal converts the copy back. A global that has grown too large is dropped as a whole, so
-// that a rule that adds to it without end does not fail every exchange. If the conversion loses
-// anything, the next rules of the exchange continue in this run, where nothing is lost.
+// collectGlobal converts the copy back. A global that has grown too large, or holds a value that
+// cannot be kept, is dropped as a whole, so that it does not fail every exchange. If the conversion
+// loses anything, the next rules of the exchange continue in this run, where nothing is lost.
 func (r *run) collectGlobal(c *changes) {
 	o := &outgoing{run: r, exact: true}
-	c.globalFull = r.overflows(func() {
+	o.at("global")
+	problem := r.valueProblem(func() {
 		c.global = o.properties(r.global.js, r.global.Keys(), r.global.was)
 	})
+	c.globalFull = problem != nil
 	c.keep = o.lossy || c.globalFull
 	if c.globalFull {
 		c.global = map[string]any{}
-		const message = "global is dropped: it has become too large"
+		message := "global is dropped: " + problem.path + " " + problem.what
 		r.options.Logger.LogAttrs(r.ctx, slog.LevelWarn, message, slog.String("rule", r.name))
 	}
 }
 
-// overflows reports whether a conversion fails because of a value.
-func (r *run) overflows(convert func()) (tooMuch bool) {
+// valueProblem returns the error of a conversion that fails because of a value, or nil.
+func (r *run) valueProblem(convert func()) (problem *valueError) {
 	defer func() {
 		if thrown := recover(); thrown != nil {
-			if _, tooMuch = thrown.(*valueError); !tooMuch {
+			var ok bool
+			if problem, ok = thrown.(*valueError); !ok {
 				panic(thrown)
 			}
 		}
 	}()
 	convert()
-	return false
+	return nil
 }
 
 // trackRejection remembers the last rejected promise that nothing handles. It is named if callback

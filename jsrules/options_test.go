@@ -261,6 +261,50 @@ func TestMetadataIsNoIdentity(t *testing.T) {
 	}
 }
 
+// TestMetadataIsNoStatementOfTheIssuer: app_metadata does not supply what only the issuer can
+// state. Ready-made rules trust that, as AllowEmailDomains does hd.
+func TestMetadataIsNoStatementOfTheIssuer(t *testing.T) {
+	const google, other = "https://accounts.google.com", "https://login.example.com"
+	const entra = "https://login.microsoftonline.com/72f988bf-86f1-41af-91ab-2d7cd011db47/v2.0"
+	const github = "https://token.actions.githubusercontent.com"
+	for _, test := range []struct {
+		claim, issuer string
+		iss           any
+		supplied      bool
+	}{
+		{"hd", google, google, false},
+		{"hd", "", google, false},
+		{"hd", google, nil, false},
+		{"hd", google, "accounts.google.com", false},
+		{"tid", entra, entra, false},
+		{"xms_edov", entra, entra, false},
+		{"repository_owner", github, github, false},
+		{"hd", other, other, true},
+		{"tid", google, google, true},
+		{"team", google, google, true},
+	} {
+		user := &delegation.User{Properties: map[string]any{
+			"iss":            test.iss,
+			"email":          "eve@example.com",
+			"email_verified": true,
+			"app_metadata":   map[string]any{test.claim: "example.com"},
+		}}
+		rc := benchmarkContext()
+		rc.Issuer = test.issuer
+		rule := compile(t, body("user.seen = true;"+passes), jsrules.Options{})
+		if err := rule(t.Context(), user, rc); err != nil {
+			t.Fatal(err)
+		}
+		if _, supplied := user.Properties[test.claim]; supplied != test.supplied {
+			t.Errorf("%s of %q, %v: supplied: %t", test.claim, test.issuer, test.iss, supplied)
+		}
+		err := delegation.AllowEmailDomains("example.com")(t.Context(), user, rc)
+		if test.claim == "hd" && (err == nil) != test.supplied {
+			t.Errorf("AllowEmailDomains for %q, %v: %v", test.issuer, test.iss, err)
+		}
+	}
+}
+
 // TestFailedRuleChangesNothing: a rule that fails or refuses leaves user and settings as they were.
 func TestFailedRuleChangesNothing(t *testing.T) {
 	for _, end := range []string{

@@ -35,6 +35,8 @@ type run struct {
 	// changed is what the rule has decided, and out is what reads it: one allocation less for each.
 	changed changes
 	out     outgoing
+	// digits are those that JavaScript does not have, of the numbers that the rules have read.
+	digits digitsRead
 }
 
 // installation is what the runtime has for rules that use more than user, context and callback. It
@@ -242,7 +244,7 @@ func (r *run) begin(ctx context.Context, user *delegation.User, rc *delegation.R
 		}
 		r.shared.begun = true
 		r.shared.context = given
-		mergeMetadata(user)
+		mergeMetadata(user, rc.Issuer)
 	}
 	r.person = user
 	r.user = r.userObject(user)

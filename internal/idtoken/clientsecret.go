@@ -23,7 +23,8 @@ func (c clientSecrets) find(context.Context, *search) ([]key, bool, error) {
 // the keys that the issuer publishes.
 //
 // The client is read from claims that nobody has verified. That is safe: anyone who has one
-// client's secret can sign for this client alone, which checkBound makes sure of.
+// client's secret can sign for this client alone, which checkBound makes sure of for ID tokens. For
+// logout tokens, [Logout].Client makes sure of it too.
 func (t *compactJWS) keysFor(by *issuer) (keyFinder, error) {
 	if t.algorithm != hs256 || by.secrets == nil {
 		return by.keys, nil

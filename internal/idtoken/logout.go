@@ -22,6 +22,9 @@ type Logout struct {
 	Issuer, Entry string
 	// Audience has at least one entry.
 	Audience []string
+	// Client is the client whose secret signed the token, which then counts for that client alone.
+	// It is the only audience. Empty: a key of the issuer signed it, and it counts for all clients.
+	Client string
 	// Subject is sub, and SessionID is sid. One of them may be empty.
 	Subject, SessionID string
 	// ID is jti.
@@ -33,8 +36,8 @@ type Logout struct {
 
 // VerifyLogout checks a logout token as OpenID Connect Back-Channel Logout 1.0 §2.6 says: form,
 // issuer and signature as of an ID token, and the claims of §2.4. It does not know the clients of
-// the caller, and remembers nothing: the caller must check audience and jti. Errors are those of
-// [Verifier.Verify].
+// the caller, and remembers nothing: the caller must check audience and jti. If Client is set, the
+// caller must end sessions of that client only. Errors are those of [Verifier.Verify].
 func (v *Verifier) VerifyLogout(ctx context.Context, raw string) (*Logout, error) {
 	token, err := v.readLogout(raw)
 	if err != nil {
@@ -105,6 +108,9 @@ func (v *Verifier) verifyLogout(
 	client := &Claims{Audience: logout.Audience, Client: logout.Audience[0]}
 	if err := by.checkBound(token.algorithm, client); err != nil {
 		return nil, err
+	}
+	if by.secrets != nil && token.algorithm == hs256 {
+		logout.Client = client.Client
 	}
 	return logout, nil
 }

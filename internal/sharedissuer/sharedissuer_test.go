@@ -100,6 +100,48 @@ func TestTells(t *testing.T) {
 	}
 }
 
+// Of all tenants of a provider, only the claim tells that names the tenant: a tenant's
+// administrator, who may be a stranger, chooses the others. Entra itself marks verified addresses.
+func TestOfAnyTenant(t *testing.T) {
+	const entra = "https://login.microsoftonline.com/{tenantid}/v2.0"
+	for _, test := range []struct {
+		template, claim string
+		email           bool
+	}{
+		{entra, "tid", true},
+		{"https://login.microsoftonline.us/{tenantid}/v2.0", "tid", true},
+		{"https://sts.windows.net/{tenantid}/", "tid", true},
+		{"https://{tenant}.ciamlogin.com/x/v2.0", "tid", false},
+		{"https://{tenant}.idp.example.com", "org", false},
+		{"https://login.microsoftonline.com.example.com/{tenantid}", "tid", false},
+		{"https://token.actions.githubusercontent.com/{enterprise}", "enterprise", false},
+		{"https://idp.example.com/{tenant}", "client_id", false},
+	} {
+		shared := sharedissuer.OfAnyTenant(test.template, test.claim)
+		if shared.Claim != test.claim || !shared.AnyTenant || !shared.Tells(test.claim) {
+			t.Errorf("%s: its own claim %q tells nobody", test.template, shared.Claim)
+		}
+		for _, claim := range []string{
+			"", "aud", "iss", "sub", "oid", "roles", "groups", "email", "email_verified", "hd",
+			"repository_owner", "ORG", test.claim + ".x",
+		} {
+			if shared.Tells(claim) {
+				t.Errorf("%s: %q tells", test.template, claim)
+			}
+		}
+		if got := shared.TellsEmailDomain(); got != test.email {
+			t.Errorf("%s: the domain of an address: got %v", test.template, got)
+		}
+		if shared.TellsConnection() {
+			t.Errorf("%s: a connection tells", test.template)
+		}
+	}
+	google, _ := sharedissuer.Find("https://accounts.google.com")
+	if google.AnyTenant || !google.TellsEmailDomain() || !google.TellsConnection() {
+		t.Errorf("Google: got %+v", google)
+	}
+}
+
 // What the warning recommends is the claim that docs/strangers.md has with its source.
 func TestClaim(t *testing.T) {
 	for issuer, want := range map[string]string{
