@@ -38,13 +38,15 @@ export interface DelegationCredentials {
 export interface DelegationProvider {
   /**
    * Returns credentials. They are fetched by the first call, and renewed by the first call in the
-   * last five minutes before they expire. Calls at the same time share one request.
+   * last five minutes before they expire. Calls at the same time share one request. If the new
+   * credentials also expire within five minutes, they are renewed once in ten seconds.
    *
    * If the service is unavailable during a renewal, the credentials are returned until they
    * expire, and the service is asked once in ten seconds, or after its `Retry-After`. If the
    * service refuses, the call is rejected and the credentials are not used any more.
    *
-   * `forceRefresh` fetches new credentials at once.
+   * `forceRefresh` asks the service at once. If the service has credentials in its cache, it
+   * usually returns the same ones.
    *
    * @throws {DelegationError}
    */

@@ -2,7 +2,7 @@
 // before they expire. index.d.ts documents what is exported.
 
 const renewalWindow = 5 * 60_000; // milliseconds before the expiration; that of AWS's SDKs
-const pauseAfterFailure = 10_000; // milliseconds; a Retry-After of the service may be longer
+const renewalPause = 10_000; // milliseconds; a Retry-After of the service may be longer
 const defaultTimeout = 10_000; // milliseconds
 
 export class DelegationError extends Error {
@@ -36,6 +36,7 @@ export function fromDelegation(options) {
       if (forceRefresh || !isValid(mine)) throw error;
     }
     mine.end.signal.throwIfAborted();
+    settings.signal?.throwIfAborted();
     return copyOf(mine.credentials);
   };
   provider.forget = () => {
@@ -59,7 +60,7 @@ function newSession() {
     end: new AbortController(), // aborted by forget()
     credentials: undefined, // those of the last request that succeeded
     running: undefined, // the request that all callers share
-    pauseEnds: 0, // after a failed renewal, the time of the next one
+    pauseEnds: 0, // time before which credentials that are still valid are not renewed
   };
 }
 
@@ -69,8 +70,11 @@ function isValid({ credentials }) {
 
 function needsRenewal(session) {
   if (!isValid(session)) return true;
-  const left = session.credentials.expiration.getTime() - Date.now();
-  return left <= renewalWindow && Date.now() >= session.pauseEnds;
+  return isEnding(session.credentials) && Date.now() >= session.pauseEnds;
+}
+
+function isEnding({ expiration }) {
+  return expiration.getTime() - Date.now() <= renewalWindow;
 }
 
 // renew replaces the credentials of a session. A refusal is about the user, so it ends the use of
@@ -80,11 +84,13 @@ function renew(session, settings) {
     .then(
       (credentials) => {
         session.credentials = credentials;
+        // The service may return credentials of its cache. Each call would ask for them.
+        session.pauseEnds = isEnding(credentials) ? Date.now() + renewalPause : 0;
       },
       (error) => {
         if (isRefusal(error)) session.credentials = undefined;
         const asked = (error?.retryAfter ?? 0) * 1000;
-        session.pauseEnds = Date.now() + Math.max(pauseAfterFailure, asked);
+        session.pauseEnds = Date.now() + Math.max(renewalPause, asked);
         throw error;
       },
     )

@@ -261,6 +261,77 @@ func TestInterop_SignOut(t *testing.T) {
 	}
 }
 
+// TestInterop_Names uploads files of names that S3 has and the page has not listed. No upload
+// replaces a photo.
+func TestInterop_Names(t *testing.T) {
+	var got struct {
+		Waiting         string
+		PutsBefore      int
+		Renamed, Photos []string
+	}
+	browse(t, "names", wide, "", &got, "/example-album/alice/cat")
+	if got.Waiting != "waiting" || got.PutsBefore != 0 {
+		t.Errorf("before the list, the upload is %q, with %d requests", got.Waiting, got.PutsBefore)
+	}
+	if want := []string{"cat (3).png"}; !slices.Equal(got.Renamed, want) {
+		t.Errorf("with a list that is too old: got %q, want %q", got.Renamed, want)
+	}
+	want := []string{"cat (2).png", "cat (3).png", "cat.png"}
+	if !slices.Equal(got.Photos, want) {
+		t.Errorf("in the end: got %q, want %q", got.Photos, want)
+	}
+}
+
+// TestInterop_Cancel ends uploads before their request, in that of the thumbnail, and by a
+// sign-out.
+func TestInterop_Cancel(t *testing.T) {
+	var got struct {
+		Puts   int
+		Said   string
+		Photos []string
+	}
+	browse(t, "cancel", wide, "", &got)
+	if got.Puts != 0 || got.Said != "The upload of early.png is cancelled." {
+		t.Errorf("before the request: got %d requests and %q", got.Puts, got.Said)
+	}
+	if want := []string{"late.png"}; !slices.Equal(got.Photos, want) {
+		t.Errorf("in the end: got %q, want %q", got.Photos, want)
+	}
+}
+
+// TestInterop_Viewer: the page keeps no object URL of a photo that is no longer viewed, and no
+// picture is a program.
+func TestInterop_Viewer(t *testing.T) {
+	var got struct{ Before, Viewed, Closed, SignedOut []string }
+	browse(t, "viewer", wide, "", &got)
+	small := []string{"image/webp", "image/webp"}
+	viewed := append([]string{"application/octet-stream"}, small...)
+	for what, pair := range map[string][2][]string{
+		"before":                    {got.Before, small},
+		"with an overtaken view":    {got.Viewed, viewed},
+		"after the viewer's close":  {got.Closed, small},
+		"after the user's sign-out": {got.SignedOut, {}},
+	} {
+		if !slices.Equal(pair[0], pair[1]) {
+			t.Errorf("%s: got %q, want %q", what, pair[0], pair[1])
+		}
+	}
+}
+
+// TestInterop_Unexplained switches a rule and cannot show the effect. The page does not say that
+// the rule stays as it is, unless it does.
+func TestInterop_Unexplained(t *testing.T) {
+	var got struct{ ExplainFails, On, RulesFail, Off string }
+	browse(t, "unexplained", wide, "", &got, "/explain", "/rules")
+	if got.ExplainFails != "The rule is switched, but the decision cannot be shown." ||
+		got.On != "true" {
+		t.Errorf("without the decision: got %q, and the switch is %s", got.ExplainFails, got.On)
+	}
+	if !strings.Contains(got.RulesFail, "the rule stays as it is") || got.Off != "false" {
+		t.Errorf("without the rules: got %q, and the switch is %s", got.RulesFail, got.Off)
+	}
+}
+
 // TestInterop_Rules has a rule refuse a user, and switches it off. Another one narrows the session.
 func TestInterop_Rules(t *testing.T) {
 	var got struct {

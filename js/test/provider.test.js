@@ -162,6 +162,28 @@ test("they are renewed in the last five minutes, and not before", async () => {
   assert.equal(service.requests.length, 2);
 });
 
+test("renewed credentials that end soon are renewed once in ten seconds", async () => {
+  const service = newService();
+  const provider = providerOf(service);
+  await provider();
+  mock.timers.tick(lifetime - 4 * minute);
+  service.answer = () =>
+    json(200, { ...issued(2), Expiration: new Date(start + lifetime).toISOString() });
+  for (let use = 0; use < 20; use++) assert.equal((await provider()).accessKeyId, "ASIA2");
+  assert.equal(service.requests.length, 2);
+  for (const [tick, requests] of [[9_999, 2], [1, 3], [0, 3]]) {
+    mock.timers.tick(tick);
+    await provider();
+    assert.equal(service.requests.length, requests);
+  }
+  service.answer = () => json(200, issued(4));
+  mock.timers.tick(10_000);
+  assert.equal((await provider()).accessKeyId, "ASIA4");
+  mock.timers.tick(lifetime - 5 * minute);
+  await provider();
+  assert.equal(service.requests.length, 5);
+});
+
 test("forceRefresh renews at once", async () => {
   const service = newService();
   const provider = providerOf(service);
@@ -363,6 +385,20 @@ test("the caller's signal ends a request, and later calls", async () => {
   assert.equal(service.requests.length, 1);
 });
 
+test("the caller's signal ends a renewal: nobody gets the credentials from before", async () => {
+  const service = newService();
+  const controller = new AbortController();
+  const provider = providerOf(service, { signal: controller.signal });
+  await provider();
+  mock.timers.tick(lifetime - minute);
+  service.answer = () => new Promise(() => {});
+  const call = failure(provider());
+  await settle();
+  const reason = new Error("the page was left");
+  controller.abort(reason);
+  assert.equal(await call, reason);
+});
+
 test("forget drops the credentials", async () => {
   const service = newService();
   let user = "alice";
@@ -461,14 +497,17 @@ test("forget after a failed renewal: the pause belongs to the user before", asyn
   const provider = providerOf(service);
   await provider();
   mock.timers.tick(lifetime - minute);
-  service.answer = () => refused(503, "temporarily_unavailable");
+  service.answer = () => refused(503, "temporarily_unavailable", { "Retry-After": "50" });
   await provider();
   provider.forget();
   service.answer = () =>
     json(200, { ...issued(3), Expiration: new Date(Date.now() + minute).toISOString() });
   await provider();
-  await provider();
-  assert.equal(service.requests.length, 4);
+  for (const [tick, requests] of [[9_999, 3], [1, 4]]) {
+    mock.timers.tick(tick);
+    await provider();
+    assert.equal(service.requests.length, requests);
+  }
 });
 
 test("no timer and no listener is left", async () => {

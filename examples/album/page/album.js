@@ -2,7 +2,7 @@
 
 import { button, element, facts, find, icon, say, show } from "./dom.js";
 import { paintSamples } from "./samples.js";
-import { largest } from "./storage.js";
+import { isTaken, largest } from "./storage.js";
 import {
   broken, capital, clock, count, day, refusedByAWS, size, storageDown, troubleOf,
 } from "./words.js";
@@ -15,7 +15,9 @@ export function createAlbum({ settings, ended }) {
   let storage;
   let user;
   let photos = [];
+  let listed = false; // photos has those of S3, so uploads may begin
   const images = new Map(); // URLs of thumbnails, by name
+  const taken = new Set(); // names of photos that are not listed, as S3 has said
   const waiting = []; // uploads that have not begun
   let running = 0;
   let stay = new AbortController(); // aborted by close
@@ -37,7 +39,11 @@ export function createAlbum({ settings, ended }) {
     storage?.close();
     storage = undefined;
     photos = [];
+    listed = false;
+    taken.clear();
     waiting.length = 0;
+    viewed = undefined;
+    dropView();
     for (const url of images.values()) URL.revokeObjectURL(url);
     images.clear();
     find("viewer").close();
@@ -52,14 +58,20 @@ export function createAlbum({ settings, ended }) {
 
   async function refresh() {
     const mine = stay.signal;
+    const before = photos;
     show("photos-loading", photos.length === 0);
     show("empty", false);
     show("album-problem", false);
     try {
-      const listed = await storage.list();
+      const found = await storage.list();
       if (mine.aborted) return;
-      photos = listed;
+      const names = new Set(found.map(({ name }) => name));
+      // Uploads that have finished in the meantime may be missing in the answer.
+      const added = photos.filter((one) => !before.includes(one) && !names.has(one.name));
+      photos = [...added, ...found];
+      listed = true;
       draw();
+      next();
     } catch (error) {
       if (!mine.aborted) explain(error, "Your photos cannot be listed.", refresh);
     } finally {
@@ -125,8 +137,9 @@ export function createAlbum({ settings, ended }) {
 
   function add(files) {
     for (const file of files) {
-      const upload = { file, name: freeName(file.name), end: new AbortController() };
+      const upload = { file, end: new AbortController() };
       upload.row = rowOf(upload);
+      rename(upload);
       find("uploads").append(upload.row.item);
       show("uploads");
       waiting.push(upload);
@@ -134,34 +147,57 @@ export function createAlbum({ settings, ended }) {
     next();
   }
 
-  // freeName avoids that an upload replaces a photo.
-  function freeName(name) {
-    const taken = new Set([...photos, ...[...find("uploads").children].map(
-      (item) => ({ name: item.dataset.name }))].map((one) => one.name));
+  // rename gives an upload the first name that no photo and no other upload has.
+  function rename(upload) {
+    const { file, row } = upload;
+    const others = [...find("uploads").children].filter((item) => item !== row.item);
+    upload.name = freeName(file.name, new Set([
+      ...taken, ...photos.map(({ name }) => name), ...others.map((item) => item.dataset.name),
+    ]));
+    row.item.dataset.name = upload.name;
+    row.title.textContent = upload.name;
+    row.bar.setAttribute("aria-label", `Upload of ${upload.name}`);
+    row.stop.setAttribute("aria-label", `Cancel the upload of ${upload.name}`);
+  }
+
+  function freeName(name, used) {
     const dot = name.lastIndexOf(".") > 0 ? name.lastIndexOf(".") : name.length;
     let free = name;
-    for (let i = 2; taken.has(free); i++) free = `${name.slice(0, dot)} (${i})${name.slice(dot)}`;
+    for (let i = 2; used.has(free); i++) free = `${name.slice(0, dot)} (${i})${name.slice(dot)}`;
     return free;
   }
 
-  function rowOf({ name, file, end }) {
-    const bar = element("progress", { max: 1, value: 0, "aria-label": `Upload of ${name}` });
+  // rowOf makes the row of an upload, which gets its texts from rename.
+  function rowOf(upload) {
+    const title = element("span", { class: "name" });
+    const bar = element("progress", { max: 1, value: 0 });
     const state = element("span", { class: "state soft" }, "waiting");
     const stop = element("button", {
       type: "button",
       class: "button bare",
-      "aria-label": `Cancel the upload of ${name}`,
-      click: () => end.abort(),
+      click: () => cancel(upload),
     }, icon("cross"));
     const item = element("li", { class: "upload" },
-      element("span", { class: "name" }, name),
-      element("span", { class: "soft" }, size(file.size)), bar, state, stop);
-    item.dataset.name = name;
-    return { item, bar, state, stop };
+      title, element("span", { class: "soft" }, size(upload.file.size)), bar, state, stop);
+    return { item, title, bar, state, stop };
+  }
+
+  function cancel(upload) {
+    upload.end.abort();
+    const at = waiting.indexOf(upload);
+    if (at < 0) return; // run sees the signal
+    waiting.splice(at, 1);
+    cancelled(upload);
+  }
+
+  function cancelled({ name, row }) {
+    row.item.remove();
+    show("uploads", find("uploads").children.length > 0);
+    say(`The upload of ${name} is cancelled.`);
   }
 
   function next() {
-    while (running < atOnce && waiting.length > 0) {
+    while (listed && running < atOnce && waiting.length > 0) {
       running++;
       void run(waiting.shift()).finally(() => {
         running--;
@@ -171,23 +207,16 @@ export function createAlbum({ settings, ended }) {
   }
 
   async function run(upload) {
-    const { file, name, end, row } = upload;
+    const { file, end, row } = upload;
     const mine = stay.signal;
     try {
-      end.signal.throwIfAborted();
       if (file.size > largest) throw new Error(`It is larger than ${size(largest)}.`);
-      row.state.textContent = "0 %";
-      await storage.upload(name, file, {
-        progress: (share) => {
-          row.bar.value = share;
-          row.state.textContent = `${Math.round(100 * share)} %`;
-        },
-        signal: end.signal,
-      });
+      const { hasThumbnail } = await store(upload, AbortSignal.any([end.signal, mine]));
       if (mine.aborted) return;
+      const { name } = upload;
       row.item.remove();
       photos = [
-        { name, size: file.size, modified: new Date(), hasThumbnail: true },
+        { name, size: file.size, modified: new Date(), hasThumbnail },
         ...photos,
       ];
       draw();
@@ -199,11 +228,31 @@ export function createAlbum({ settings, ended }) {
     }
   }
 
+  // store uploads a file under the first name that is free in S3. The list may be older than a
+  // photo of another window.
+  async function store(upload, signal) {
+    const { row } = upload;
+    const progress = (share) => {
+      row.bar.value = share;
+      row.state.textContent = `${Math.round(100 * share)} %`;
+    };
+    for (;;) {
+      rename(upload);
+      row.state.textContent = "0 %";
+      try {
+        return await storage.upload(upload.name, upload.file, { progress, signal });
+      } catch (error) {
+        if (!isTaken(error)) throw error;
+        signal.throwIfAborted();
+        taken.add(upload.name);
+      }
+    }
+  }
+
   function failed(upload, error) {
     const { name, row } = upload;
     if (upload.end.signal.aborted) {
-      row.item.remove();
-      say(`The upload of ${name} is cancelled.`);
+      cancelled(upload);
       return;
     }
     const trouble = troubleOf(error);
@@ -231,9 +280,18 @@ export function createAlbum({ settings, ended }) {
   // ---- The viewer
 
   let viewed; // name
+  let viewedURL; // of the photo that the viewer shows
+
+  function dropView() {
+    URL.revokeObjectURL(viewedURL);
+    viewedURL = undefined;
+    find("viewer-save").removeAttribute("href");
+  }
 
   async function view(name) {
+    const mine = stay.signal;
     viewed = name;
+    dropView();
     const photo = photos.find((one) => one.name === name);
     const at = photos.indexOf(photo);
     find("viewer-name").textContent = name;
@@ -241,7 +299,6 @@ export function createAlbum({ settings, ended }) {
       `${size(photo.size)}, ${day(photo.modified)}, photo ${at + 1} of ${photos.length}`;
     find("viewer-before").disabled = at === 0;
     find("viewer-after").disabled = at === photos.length - 1;
-    find("viewer-save").removeAttribute("href");
     const picture = element("img", { alt: name });
     if (images.has(name)) picture.src = images.get(name);
     find("viewer-frame").replaceChildren(picture);
@@ -250,14 +307,15 @@ export function createAlbum({ settings, ended }) {
       find("viewer-close").focus();
     }
     try {
-      const url = URL.createObjectURL(await storage.read(name));
-      stay.signal.addEventListener("abort", () => URL.revokeObjectURL(url), { once: true });
-      if (viewed !== name) return;
-      picture.src = url;
-      find("viewer-save").href = url;
+      const blob = await storage.read(name);
+      if (mine.aborted || viewed !== name) return;
+      dropView(); // the same photo may have been read twice
+      viewedURL = URL.createObjectURL(blob);
+      picture.src = viewedURL;
+      find("viewer-save").href = viewedURL;
       find("viewer-save").download = name;
     } catch (error) {
-      if (viewed !== name) return;
+      if (mine.aborted || viewed !== name) return;
       find("viewer").close();
       explain(error, `${name} cannot be shown.`, () => view(name));
     }
@@ -390,7 +448,11 @@ export function createAlbum({ settings, ended }) {
     add(target.files);
     target.value = ""; // the same file can be chosen again
   });
-  find("samples").addEventListener("click", async () => add(await paintSamples()));
+  find("samples").addEventListener("click", async () => {
+    const mine = stay.signal;
+    const files = await paintSamples();
+    if (!mine.aborted) add(files);
+  });
   find("peek").addEventListener("click", peek);
   find("viewer-before").append(icon("before"));
   find("viewer-after").append(icon("after"));
@@ -402,7 +464,10 @@ export function createAlbum({ settings, ended }) {
     if (key === "ArrowLeft") step(-1);
     if (key === "ArrowRight") step(1);
   });
-  find("viewer").addEventListener("close", () => { viewed = undefined; });
+  find("viewer").addEventListener("close", () => {
+    viewed = undefined;
+    dropView();
+  });
   find("confirm-no").addEventListener("click", () => find("confirm").close());
   find("confirm-yes").addEventListener("click", remove);
 

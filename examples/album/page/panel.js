@@ -178,24 +178,43 @@ export function createPanel({ idToken, switched }) {
     if (turning) return;
     turning = true;
     try {
-      const before = decision;
-      const rule = rules.find((one) => one.name === name);
-      const answer = await fetch("/rules", {
-        method: "POST",
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ name, on: !rule.on }),
-      });
-      rules = await answer.json();
-      const after = await explain();
-      drawChanges({ ...rule, on: !rule.on }, before, after);
+      const { title, on } = rules.find((one) => one.name === name);
+      if (!await store(name, !on)) return;
+      await explainChange({ title, on: !on });
       await switched();
-    } catch {
-      find("changes").replaceChildren(element("p", {},
-        "The album does not answer, so the rule stays as it is. Check that it still runs."));
     } finally {
       turning = false;
     }
   }
+
+  // store switches a rule at the service, and returns whether that worked.
+  async function store(name, on) {
+    try {
+      const answer = await fetch("/rules", {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ name, on }),
+      });
+      if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
+      rules = await answer.json();
+    } catch {
+      sayChange("The album does not answer, so the rule stays as it is. Check that it still runs.");
+      return false;
+    }
+    drawRules();
+    return true;
+  }
+
+  async function explainChange(rule) {
+    const before = decision;
+    try {
+      drawChanges(rule, before, await explain());
+    } catch {
+      sayChange("The rule is switched, but the decision cannot be shown.");
+    }
+  }
+
+  const sayChange = (text) => find("changes").replaceChildren(element("p", {}, text));
 
   function drawChanges({ title, on }, before, after) {
     const old = before ? summaryOf(before) : {};

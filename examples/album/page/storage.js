@@ -52,23 +52,30 @@ export function createStorage({ settings, credentials, folder }) {
   // peek lists the folder of another user, which AWS is to refuse.
   const peek = (other) => client.send(new ListObjectsV2Command({ Bucket, Prefix: `${other}/` }));
 
-  // upload stores a photo, and a small version of it.
+  // upload stores a photo, and a small version of it. It replaces no photo: isTaken tells whether
+  // it failed because there is one with this name. It returns whether the small version is stored.
   async function upload(name, file, { progress, signal }) {
     const thumbnail = await shrink(file);
     const body = new Uint8Array(await file.arrayBuffer());
     watchUpload(body, progress);
-    await put(name, body, file.type, signal);
-    await put(thumbnails + name, new Uint8Array(await thumbnail.arrayBuffer()), thumbnail.type);
+    await put({ name, Body: body, ContentType: file.type, IfNoneMatch: "*" }, signal);
+    const small = new Uint8Array(await thumbnail.arrayBuffer());
+    try {
+      await put({ name: thumbnails + name, Body: small, ContentType: thumbnail.type }, signal);
+    } catch {
+      return { hasThumbnail: false }; // the photo is stored, and is shown instead
+    }
+    return { hasThumbnail: true };
   }
 
-  const put = (name, Body, ContentType, abortSignal) => uploads.send(
-    new PutObjectCommand({ Bucket, Key: prefix + name, Body, ContentType }), { abortSignal });
+  const put = ({ name, ...input }, abortSignal) => uploads.send(
+    new PutObjectCommand({ Bucket, Key: prefix + name, ...input }), { abortSignal });
 
   async function read(name) {
     const { Body, ContentType } = await client.send(
       new GetObjectCommand({ Bucket, Key: prefix + name }));
     // A browser would run scripts of other types than pictures if one opens them in a tab.
-    const type = /^image\/(?!svg)/.test(ContentType) ? ContentType : "application/octet-stream";
+    const type = /^image\/(?!svg)/i.test(ContentType) ? ContentType : "application/octet-stream";
     return new Blob([await Body.transformToByteArray()], { type });
   }
 
@@ -86,6 +93,9 @@ export function createStorage({ settings, credentials, folder }) {
 
   return { whoami, list, peek, upload, read, thumbnail, remove, close };
 }
+
+// isTaken tells whether S3 has refused an upload because there is an object with its name.
+export const isTaken = (error) => error?.$metadata?.httpStatusCode === 412;
 
 // at is the endpoint of a client. Without an address it is AWS's.
 const at = (address) => (address ? { endpoint: address } : {});

@@ -16,6 +16,11 @@ class NoAnswer extends Error {
 // uploadTransport is a request handler of the AWS SDK for JavaScript.
 export const uploadTransport = {
   handle: (request, { abortSignal } = {}) => new Promise((resolve, reject) => {
+    // A signal that has been aborted before sends no event.
+    if (abortSignal?.aborted) {
+      reject(cancelled());
+      return;
+    }
     const xhr = new XMLHttpRequest();
     xhr.open(request.method, addressOf(request));
     xhr.responseType = "arraybuffer";
@@ -25,7 +30,7 @@ export const uploadTransport = {
     xhr.upload.onprogress = ({ loaded, total }) => watchers.get(request.body)?.(loaded / total);
     xhr.onload = () => resolve({ response: responseOf(xhr) });
     xhr.onerror = () => reject(new NoAnswer("no answer"));
-    xhr.onabort = () => reject(new DOMException("The upload was cancelled.", "AbortError"));
+    xhr.onabort = () => reject(cancelled());
     abortSignal?.addEventListener("abort", () => xhr.abort(), { once: true });
     xhr.send(request.body);
   }),
@@ -33,6 +38,8 @@ export const uploadTransport = {
   httpHandlerConfigs: () => ({}),
   destroy() {},
 };
+
+const cancelled = () => new DOMException("The upload was cancelled.", "AbortError");
 
 const setByBrowser = new Set(["content-length", "host", "user-agent"]);
 

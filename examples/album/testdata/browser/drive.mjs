@@ -117,6 +117,9 @@ async function picture(page, name, color, side = 64) {
   return { name, mimeType: "image/png", buffer: Buffer.from(base64, "base64") };
 }
 
+const isList = (url) => url.searchParams.get("list-type") === "2";
+const isPut = (request) => request.method() === "PUT";
+const isSmall = (request) => request.url().includes("/.thumbnails/");
 const isRevocation = (request) => request.url().endsWith("/revoke");
 
 // signal makes something to wait for.
@@ -272,6 +275,181 @@ const scenarios = {
       revoked: new Set(revoked).size,
       welcome: await album.find("#welcome").isVisible(),
     };
+  },
+
+  // Uploads of names that S3 has, and the page has not listed.
+  async names(album) {
+    const { page } = album;
+    const report = { puts: [] };
+    await album.signIn("alice");
+    await album.find("#empty").waitFor();
+    await album.upload(await picture(page, "cat.png", "#cc5533"));
+    await album.signOut();
+
+    step = "an upload before the list";
+    const released = signal();
+    await page.route(isList, (route) => released.given.then(() => route.continue()));
+    const noteRequest = (request) => {
+      if (isPut(request)) report.puts.push(request.url());
+    };
+    page.on("request", noteRequest);
+    await album.signIn("alice");
+    await page.setInputFiles("#files", [await picture(page, "cat.png", "#335577")]);
+    report.waiting = await album.text(".upload .state");
+    await page.setInputFiles("#files", [await picture(page, "dog.png", "#335577")]);
+    await album.button("Cancel the upload of dog.png").click();
+    report.putsBefore = report.puts.length;
+    released.give();
+    await album.photo("cat (2).png").waitFor();
+    await page.unroute(isList);
+    page.off("request", noteRequest);
+    await album.signOut();
+
+    step = "an upload with a list that is too old";
+    await page.route(isList, async (route) => {
+      const response = await route.fetch();
+      const body = (await response.text()).replace(/<Contents>.*<\/Contents>/s, "");
+      await route.fulfill({ response, body });
+    });
+    await album.signIn("alice");
+    await album.find("#empty").waitFor();
+    await page.setInputFiles("#files", [await picture(page, "cat.png", "#55aa77")]);
+    await page.waitForFunction(() => document.querySelector(".photo.loaded"));
+    report.renamed = await album.photos();
+    await page.unroute(isList);
+    await album.signOut();
+    await album.signIn("alice");
+    await page.waitForFunction(() => document.querySelector(".photo.loaded"));
+    report.photos = await album.photos();
+    return report;
+  },
+
+  // Uploads that end before they begin, in their midst, and at the sign-out.
+  async cancel(album) {
+    const { page } = album;
+    const report = {};
+    const puts = [];
+    page.on("request", (request) => {
+      if (isPut(request)) puts.push(request.url());
+    });
+    await album.signIn("alice");
+    await album.find("#empty").waitFor();
+
+    step = "cancelling before the request";
+    await page.evaluate(() => {
+      const decode = window.createImageBitmap;
+      const held = new Promise((resolve) => { window.release = resolve; });
+      window.createImageBitmap = (file) => held.then(() => decode(file));
+    });
+    await page.setInputFiles("#files", [await picture(page, "early.png", "#cc5533")]);
+    await page.getByText("0 %").waitFor();
+    await album.button("Cancel the upload of early.png").click();
+    await page.evaluate(() => window.release());
+    await album.find(".upload").waitFor({ state: "detached" });
+    report.puts = puts.length;
+    report.said = await album.text("#said");
+
+    step = "cancelling the thumbnail";
+    await page.route((url) => url.pathname.includes("/.thumbnails/late.png"), () => {});
+    let begun = page.waitForRequest((request) => isPut(request) && isSmall(request));
+    let ended = page.waitForEvent("requestfailed", isSmall);
+    await page.setInputFiles("#files", [await picture(page, "late.png", "#cc5533")]);
+    await begun;
+    await album.button("Cancel the upload of late.png").click();
+    await ended;
+    await album.photo("late.png").waitFor();
+
+    step = "signing out during an upload";
+    await page.route((url) => url.pathname.endsWith("/alice/left.png"), () => {});
+    begun = page.waitForRequest(isPut);
+    ended = page.waitForEvent("requestfailed", isPut);
+    await page.setInputFiles("#files", [await picture(page, "left.png", "#cc5533")]);
+    await begun;
+    await album.signOut();
+    await ended;
+    await album.signIn("alice");
+    await album.photo("late.png").waitFor();
+    report.photos = await album.photos();
+    return report;
+  },
+
+  // The object URLs of photos that are viewed: how many there are, and their types.
+  async viewer(album) {
+    const { page } = album;
+    const report = {};
+    await page.addInitScript(() => {
+      window.types = new Map(); // by object URL
+      const { createObjectURL, revokeObjectURL } = URL;
+      URL.createObjectURL = (blob) => {
+        const url = createObjectURL(blob);
+        window.types.set(url, blob.type);
+        return url;
+      };
+      URL.revokeObjectURL = (url) => {
+        window.types.delete(url);
+        revokeObjectURL(url);
+      };
+    });
+    const types = () => page.evaluate(() => [...window.types.values()].sort());
+    await album.signIn("alice");
+    await album.find("#empty").waitFor();
+    await album.upload(await picture(page, "cat.png", "#cc5533"));
+    await album.upload(await picture(page, "dog.png", "#335577"));
+    await page.route((url) => url.pathname.endsWith("/alice/dog.png"), async (route) => {
+      const response = await route.fetch();
+      const headers = { ...response.headers(), "content-type": "image/SVG+xml" };
+      await route.fulfill({ response, headers });
+    });
+    const isCat = (url) => url.pathname.endsWith("/alice/cat.png");
+    const released = signal();
+    await page.route(isCat, (route) => released.given.then(() => route.continue()));
+    report.before = await types();
+
+    step = "a view that is overtaken";
+    const late = page.waitForResponse((response) => isCat(new URL(response.url())));
+    await album.find('[data-name="cat.png"] .thumb').click();
+    await album.button("Previous photo").click();
+    await page.waitForFunction(() => document.querySelector("#viewer-save").href);
+    released.give();
+    await (await late).finished();
+    report.viewed = await types();
+
+    step = "the viewer is closed";
+    await album.button("Close").click();
+    await page.waitForFunction(() => !document.querySelector("#viewer-save").href);
+    report.closed = await types();
+
+    step = "signing out with the viewer open";
+    await album.find('[data-name="cat.png"] .thumb').click();
+    await page.waitForFunction(() => document.querySelector("#viewer-save").href);
+    await page.evaluate(() => document.querySelector("#sign-out").click());
+    await album.find("#welcome").waitFor();
+    report.signedOut = await types();
+    return report;
+  },
+
+  // A rule that is switched, whose effect cannot be shown, and one that is not switched.
+  async unexplained(album) {
+    const { page } = album;
+    const report = {};
+    await album.signIn("alice");
+    await album.find("#empty").waitFor();
+    const readOnly = album.rule("Read only");
+    await readOnly.waitFor();
+    await page.route("**/explain", (route) => route.abort());
+    await readOnly.click();
+    await album.find("#changes p").waitFor();
+    report.explainFails = await album.text("#changes");
+    report.on = await readOnly.getAttribute("aria-checked");
+    await page.unroute("**/explain");
+    await readOnly.click();
+    await page.getByText("“Read only” is off.").waitFor();
+    await page.route("**/rules", (route) => route.abort());
+    await readOnly.click();
+    await page.getByText("The album does not answer").waitFor();
+    report.rulesFail = await album.text("#changes");
+    report.off = await readOnly.getAttribute("aria-checked");
+    return report;
   },
 
   // A rule that refuses Carol is switched off and on. Another one narrows the session.
