@@ -52,8 +52,8 @@ func (b *Builder) revocations(s *Settings, c *delegation.Config, redis *service.
 	}
 }
 
-// hasRevocationsInRedis tells whether the ended sessions are in Redis: as it is configured, or after
-// a reload as in the service before, whatever is configured now.
+// hasRevocationsInRedis tells whether the ended sessions are in Redis. After a reload that is as in
+// the service before, whatever is configured now.
 func (b *Builder) hasRevocationsInRedis(s *Settings) bool {
 	if b.before == nil {
 		return s.Revocations.Store == "redis"
