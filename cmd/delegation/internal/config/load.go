@@ -112,20 +112,24 @@ func (v lineVisitor) Visit(node ast.Node) ast.Visitor {
 
 // keyOf finds the key of the node with the token.
 func keyOf(at *token.Token, parsed *ast.File) (found KeyPath) {
+	walk(parsed, func(node ast.Node) {
+		if t := node.GetToken(); t != nil && t.Position.Offset == at.Position.Offset {
+			found = cmp.Or(keyAt(node.GetPath()), found)
+		}
+	})
+	return found
+}
+
+// walk visits the nodes of all documents; nil: there are none.
+func walk(parsed *ast.File, visit func(ast.Node)) {
 	if parsed == nil {
-		return ""
+		return
 	}
 	for _, document := range parsed.Docs {
-		if document.Body == nil {
-			continue
+		if document.Body != nil {
+			ast.Walk(visitor(visit), document.Body)
 		}
-		ast.Walk(visitor(func(node ast.Node) {
-			if t := node.GetToken(); t != nil && t.Position.Offset == at.Position.Offset {
-				found = cmp.Or(keyAt(node.GetPath()), found)
-			}
-		}), document.Body)
 	}
-	return found
 }
 
 type visitor func(ast.Node)

@@ -41,7 +41,7 @@ func (b *Builder) revocations(s *Settings, c *delegation.Config, redis *service.
 	}
 	if b.before != nil {
 		b.keepRedis(s)
-		c.Revocations = b.revocationsBefore(redis)
+		c.Revocations = b.revocationsBefore(s, redis)
 		return
 	}
 	switch {
@@ -75,12 +75,14 @@ func (b *Builder) keepRedis(s *Settings) {
 
 // revocationsBefore returns the revocations of the service before. If Redis has a new client, it
 // reads the marks through that.
-func (b *Builder) revocationsBefore(redis *service.Redis) *delegation.Revocations {
+func (b *Builder) revocationsBefore(
+	s *Settings, redis *service.Redis,
+) *delegation.Revocations {
 	before := b.before.Parts.Revocations
 	switch {
 	case before == nil:
 		return nil
-	case b.before.Redis == nil || !b.before.Redis.Revocations:
+	case !b.hasRevocationsInRedis(s):
 		return before // in memory
 	case redis == nil || redis.Cache == b.before.Redis.Cache:
 		return before

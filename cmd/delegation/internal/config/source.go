@@ -17,11 +17,7 @@ type KeyPath string
 
 // Child returns the path of a key below this one. Unusual names are quoted.
 func (k KeyPath) Child(name string) KeyPath {
-	inner := keyAt((&yaml.PathBuilder{}).Root().Child(name).Build().String())
-	if k == "" {
-		return inner
-	}
-	return k + "." + inner
+	return k.join(keyAt((&yaml.PathBuilder{}).Root().Child(name).Build().String()))
 }
 
 // Index returns the path of an element of a list, counted from 0.
@@ -31,7 +27,7 @@ func (k KeyPath) Index(i int) KeyPath {
 
 // join returns the path of what has the inner path from here. An empty one leads to k itself.
 func (k KeyPath) join(inner KeyPath) KeyPath {
-	if inner == "" || inner[0] == '[' {
+	if k == "" || inner == "" || inner[0] == '[' {
 		return k + inner
 	}
 	return k + "." + inner
@@ -97,17 +93,9 @@ func (s *Source) replace(k KeyPath, variable string) {
 
 // addOverrides records the keys that a variable has below its own.
 func (s *Source) addOverrides(k KeyPath, variable string, parsed *ast.File) {
-	if parsed == nil {
-		return
-	}
-	for _, document := range parsed.Docs {
-		if document.Body == nil {
-			continue
-		}
-		ast.Walk(visitor(func(node ast.Node) {
-			s.overrides[k.join(keyAt(node.GetPath()))] = variable
-		}), document.Body)
-	}
+	walk(parsed, func(node ast.Node) {
+		s.overrides[k.join(keyAt(node.GetPath()))] = variable
+	})
 }
 
 // Files are the configuration file and the files that it names, as far as they were read. They do
