@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 		_ = os.Unsetenv("AWS_CA_BUNDLE") // each client of AWS would read the machine's certificates
 		debug.SetGCPercent(400)          // collecting took a fifth of the time
 	}
-	testscript.Main(m, map[string]func(){"delegation": scriptMain})
+	testscript.Main(m, map[string]func(){"delegation": scriptMain, programName: programMain})
 }
 
 // readyKey is the variable of the environment with a folder that has signing.crt and signing.key.
@@ -34,9 +34,12 @@ func TestMain(m *testing.M) {
 const readyKey = "TEST_READY_KEY"
 
 // scriptMain is main, but for the key that is ready.
-func scriptMain() {
+func scriptMain() { runAs(surroundingsOfScript(os.Args)) }
+
+// surroundingsOfScript has a key that is ready for a command line that makes one, but for keygen.
+func surroundingsOfScript(args []string) surroundings {
 	s := ofThisProcess()
-	if folder := os.Getenv(readyKey); folder != "" && !slices.Contains(os.Args, "keygen") {
+	if folder := os.Getenv(readyKey); folder != "" && !slices.Contains(args, "keygen") {
 		s.newKey = func(string, int, time.Time, time.Duration) (certificate, key []byte, err error) {
 			certificate, err = os.ReadFile(filepath.Join(folder, "signing.crt"))
 			if err != nil {
@@ -46,7 +49,7 @@ func scriptMain() {
 			return certificate, key, err
 		}
 	}
-	runAs(s)
+	return s
 }
 
 // TestScript runs testdata/script/*.txtar, one or more for each command. Besides testscript's own
@@ -60,6 +63,8 @@ func scriptMain() {
 //	                               changed; CLAIM= removes it
 //	mode OCTAL FILE...             the files have the mode
 //	exits N PROGRAM [ARG...]       is exec that wants an exit code
+//	runs delegation [ARG...]       is exec in the script's one process, see programMain
+//	fails N delegation [ARG...]    is exits in the script's one process
 //	served PATH ARG...             serves with delegation ARG..., with whole paths of files, asks
 //	                               for PATH with the ID token of the file token, keeps the answer
 //	                               in the file answer and the log in the file log, and ends the
@@ -88,12 +93,16 @@ func scriptParams(folder string) testscript.Params {
 		Dir:                 folder,
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
-			e.Values[scriptKey{}] = &script{TB: e.T().(testing.TB)} // which Run says it is
+			e.Values[scriptKey{}] = &script{
+				TB:        e.T().(testing.TB), // which Run says it is
+				folder:    folder,
+				variables: e.Vars,
+			}
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"world": scriptWorld, "token": scriptToken, "mode": scriptMode, "exits": scriptExits,
-			"served": scriptServed,
+			"served": scriptServed, "runs": scriptRuns, "fails": scriptFails,
 		},
 	}
 }
@@ -102,6 +111,9 @@ func scriptParams(folder string) testscript.Params {
 type script struct {
 	testing.TB
 	*world
+	folder    string   // of the scripts
+	variables []string // of the environment at the beginning
+	program   *scriptProgram
 }
 
 type scriptKey struct{}
