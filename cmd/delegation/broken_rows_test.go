@@ -531,6 +531,7 @@ func brokenRows() []brokenRow {
 			remedy: "its keys cannot be fetched after that",
 			mends: func(s *brokenScene) {
 				s.issuerCertificate = time.Now().AddDate(1, 0, 0)
+				s.program = nil // a TLS session that is resumed has the old certificate
 			},
 		},
 		{
@@ -654,7 +655,7 @@ func replacesSTS(s *brokenScene) {
 
 // httpsCertificate writes a certificate of HTTPS, and its key.
 func (s *brokenScene) httpsCertificate(ends time.Time) {
-	key := must(rsa.GenerateKey(rand.Reader, 2048))
+	key := delegationtest.SigningKey().Signer.(*rsa.PrivateKey) // making one takes long
 	s.write("tls.key", privatePEM(key))
 	s.write("tls.crt", certificateOf(key, func(c *x509.Certificate) {
 		c.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}

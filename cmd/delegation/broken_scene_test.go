@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
-	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -12,7 +10,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
-	"errors"
 	"io"
 	"log"
 	"math/big"
@@ -20,7 +17,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -59,6 +55,7 @@ type brokenScene struct {
 	yaml   string
 	// environment is that of the program.
 	environment []string
+	program     *program // nil: it has not been run
 
 	issuer *oidctest.Provider
 	aws    *ststest.Server
@@ -206,76 +203,44 @@ func (s *brokenScene) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.issuer.ServeHTTP(w, r)
 }
 
-// run runs the program on the configuration, as a process of its own, and returns its exit code.
-func (s *brokenScene) run(args ...string) (code int, stdout, stderr string) {
+// run runs the program on the configuration, in a process that this scene has for all its commands.
+func (s *brokenScene) run(until string, args ...string) programAnswer {
 	s.t.Helper()
 	s.write("delegation.yaml", s.yaml)
-	var out, errs bytes.Buffer
-	command := exec.Command(binary(s.t), append(args, "--config", "delegation.yaml")...)
-	command.Dir = s.folder
-	command.Env = s.environment
-	command.Stdout = &out
-	command.Stderr = &errs
-	err := command.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		s.t.Fatal(err)
+	if s.program == nil {
+		s.program = startProgram(s.t, s.environment)
 	}
-	return command.ProcessState.ExitCode(), out.String(), errs.String()
+	return s.program.run(s.t, programRun{
+		Args:        append(args, "--config", "delegation.yaml"),
+		Environment: s.environment,
+		Folder:      s.folder,
+		Until:       until,
+	})
 }
 
 // check returns what check prints for programs, without what is all right and without notes.
 func (s *brokenScene) check() (code int, wrong []checkEntry, stderr string) {
 	s.t.Helper()
-	code, stdout, stderr := s.run("check", "--json")
-	if code == exitUsage {
-		return code, nil, stderr
+	a := s.run("", "check", "--json")
+	if a.Code == exitUsage {
+		return a.Code, nil, string(a.Stderr)
 	}
 	var all []checkEntry
-	if err := json.Unmarshal([]byte(stdout), &all); err != nil {
-		s.t.Fatalf("%v: %s%s", err, stdout, stderr)
+	if err := json.Unmarshal(a.Stdout, &all); err != nil {
+		s.t.Fatalf("%v: %s%s", err, a.Stdout, a.Stderr)
 	}
 	wrong = slices.DeleteFunc(all, func(e checkEntry) bool {
 		return e.State == "ok" || e.State == "note"
 	})
-	return code, wrong, stderr
+	return a.Code, wrong, string(a.Stderr)
 }
 
 // serveSays runs serve until a line of its log has the text, or until it ends. It returns whether
 // its log said so, or else its exit code and all that it said.
 func (s *brokenScene) serveSays(text string) (logged bool, code int, all string) {
 	s.t.Helper()
-	s.write("delegation.yaml", s.yaml)
-	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
-	defer cancel()
-	logs := newOutput()
-	command := exec.CommandContext(ctx, binary(s.t), "serve", "--config", "delegation.yaml")
-	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
-	command.Dir = s.folder
-	command.Env = s.environment
-	command.Stderr = logs
-	if err := command.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() {
-		_ = command.Wait() // the exit code says it
-		close(ended)
-	}()
-	defer func() {
-		cancel()
-		<-ended
-	}()
-	for {
-		select {
-		case line := <-logs.lines:
-			if hasText(line, text) {
-				return true, 0, ""
-			}
-		case <-ended:
-			return false, command.ProcessState.ExitCode(), logs.String()
-		}
-	}
+	a := s.run(text, "serve")
+	return a.Found, a.Code, string(a.Stderr)
 }
 
 // hasText tells whether a line of the log has a text in one of its values.

@@ -31,7 +31,7 @@ func TestBroken(t *testing.T) {
 	t.Run("row", func(t *testing.T) {
 		for i, row := range rows {
 			t.Run(row.of, func(t *testing.T) {
-				t.Parallel() // each waits for programs most of the time
+				t.Parallel() // each waits for its program most of the time
 				row.run(t)
 				passed[i] = !t.Failed()
 			})
