@@ -20,7 +20,10 @@ type Set struct {
 	Boundary []*Policy
 
 	// Resource are the policies of the resource, such as a bucket policy or the trust policy of a
-	// role that is assumed.
+	// role that is assumed. In one account, most resources need no Allow here if an identity
+	// policy has one. But a role is assumed only if its trust policy allows it, and a KMS key is
+	// used only if its key policy does. A KMS key without a policy here has the default key
+	// policy, which leaves the decision to the identity policies of the key's account.
 	Resource []*Policy
 }
 
@@ -199,6 +202,8 @@ func (s Set) combine(r Request, votes map[Kind]vote) Decision {
 		if resource.allow == nil {
 			return lacks(Resource)
 		}
+	case resource.allow == nil && s.resourceMustAllow(r):
+		return lacks(Resource)
 	case resource.direct != nil:
 		// "Permissions granted directly to a session are not limited by an implicit deny in an
 		// identity-based policy, a permissions boundary, or session policy", nor are those
@@ -218,6 +223,26 @@ func (s Set) combine(r Request, votes map[Kind]vote) Decision {
 		return lacks(Session)
 	}
 	return Decision{Effect: Allowed, By: *granted}
+}
+
+// resourceMustAllow reports whether an Allow of an identity policy is not enough in one account:
+// "IAM role trust policies and KMS key policies are exceptions to this logic, because they must
+// explicitly allow access for principals" (IAM User Guide, Policy evaluation for requests within a
+// single account).
+func (s Set) resourceMustAllow(r Request) bool {
+	action := strings.ToLower(r.Action)
+	switch {
+	case strings.HasPrefix(action, "sts:assumerole"):
+		return true
+	case strings.HasPrefix(action, "sts:"):
+		// Such as sts:TagSession, which other resources than roles have too (Service
+		// Authorization Reference, AWS Security Token Service).
+		return kindOf(r.Resource) == "role"
+	}
+	// "Every KMS key must have exactly one key policy", and "the default key policy enables IAM
+	// policies" (AWS KMS Developer Guide, Key policies in AWS KMS). No other resource of AWS KMS
+	// has a policy, so one that is given for an alias is that of its key.
+	return serviceOf(r.Resource) == "kms" && len(s.Resource) > 0
 }
 
 // otherAccount reports whether the resource is in another account than the principal. An account

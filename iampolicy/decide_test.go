@@ -454,6 +454,80 @@ func TestAccountsOfPartitions(t *testing.T) {
 	}
 }
 
+// TestResourceMustAllow: the trust policy of a role and the policy of a KMS key must allow a
+// request, also in one account. Then they are resource policies as all others are.
+func TestResourceMustAllow(t *testing.T) {
+	const (
+		neighbour = "arn:aws:iam::123456789012:role/neighbour"
+		key       = "arn:aws:kms:us-east-1:123456789012:key/k"
+		user      = "arn:aws:iam::123456789012:user/jane"
+	)
+	principal := func(principal string) []*iampolicy.Policy {
+		return []*iampolicy.Policy{policyOf(t, "Allow", `, "Principal": `+principal)}
+	}
+	byAdmin := principal(`{"AWS": "arn:aws:iam::123456789012:role/admin"}`)
+	byRole := principal(`{"AWS": "` + role + `"}`)
+	bySession := principal(`{"AWS": "` + session + `"}`)
+	byAccount := principal(`{"AWS": "` + account + `"}`)
+	byService := principal(`{"Service": "ec2.amazonaws.com"}`)
+	byCondition := principal(`{"AWS": "` + role + `"}, "Condition": {
+		"StringEquals": {"sts:ExternalId": "photos"}}`)
+	ownAllow := []*iampolicy.Policy{policyOf(t, "Allow", "")}
+	elsewhere := []*iampolicy.Policy{policyOf(t, "Allow", `, "Action": "sqs:*"`)}
+	const (
+		byIdentity = "allowed by statement 1 of identity policy 1"
+		byResource = "allowed by statement 1 of resource policy 1"
+		noIdentity = "denied: no identity policy allows it"
+		noResource = "denied: no resource policy allows it"
+	)
+	for i, row := range []struct {
+		action, on         string
+		identity, resource []*iampolicy.Policy
+		want               string
+	}{
+		{"sts:AssumeRole", neighbour, ownAllow, nil, noResource},
+		{"sts:AssumeRole", neighbour, ownAllow, byAdmin, noResource},
+		{"sts:AssumeRole", neighbour, ownAllow, byService, noResource},
+		{"sts:AssumeRole", neighbour, ownAllow, byCondition, noResource +
+			"; statement 1 of resource policy 1 would, but for its Condition on sts:ExternalId"},
+		{"sts:AssumeRole", neighbour, ownAllow, byAccount, byIdentity},
+		{"sts:AssumeRole", neighbour, nil, byAccount, noIdentity},
+		{"sts:AssumeRole", neighbour, nil, byRole, byResource},
+		{"sts:AssumeRole", neighbour, elsewhere, bySession, byResource},
+		{"STS:assumerole", neighbour, ownAllow, byAdmin, noResource},
+		{"sts:AssumeRole", "*", ownAllow, nil, noResource},
+		{"sts:TagSession", neighbour, ownAllow, byAdmin, noResource},
+		{"sts:SetSourceIdentity", neighbour, ownAllow, byAdmin, noResource},
+		{"sts:SetContext", neighbour, ownAllow, nil, noResource},
+		{"sts:TagSession", neighbour, ownAllow, byAccount, byIdentity},
+		// No trust policy is asked for these.
+		{"sts:TagSession", user, ownAllow, nil, byIdentity},
+		{"sts:GetCallerIdentity", "*", ownAllow, nil, byIdentity},
+		{"iam:PassRole", neighbour, ownAllow, nil, byIdentity},
+
+		{"kms:Decrypt", key, ownAllow, byAdmin, noResource},
+		{"KMS:Decrypt", key, ownAllow, byAdmin, noResource},
+		{"kms:Decrypt", "arn:aws:kms:us-east-1:123456789012:alias/k", ownAllow, byAdmin,
+			noResource},
+		{"kms:Decrypt", key, ownAllow, byAccount, byIdentity},
+		{"kms:Decrypt", key, nil, byAccount, noIdentity},
+		{"kms:Decrypt", key, nil, byRole, byResource},
+		// Without a key policy in the Set, the key has the default one.
+		{"kms:Decrypt", key, ownAllow, nil, byIdentity},
+		{"kms:ListKeys", "*", ownAllow, nil, byIdentity},
+		// The policies of other resources need not allow what the caller's do.
+		{"sqs:SendMessage", "arn:aws:sqs:us-east-1:123456789012:q", ownAllow, byAdmin, byIdentity},
+		{"s3:GetObject", "arn:aws:s3:::b/key/k", ownAllow, byAdmin, byIdentity},
+	} {
+		set := iampolicy.Set{Identity: row.identity, Resource: row.resource}
+		decision, err := set.Decide(asked(row.action, row.on, nil))
+		if err != nil || decision.String() != row.want {
+			t.Errorf("row %d, %s on %s: got %q, %v, want %q", i, row.action, row.on, decision, err,
+				row.want)
+		}
+	}
+}
+
 // TestDecideTogether: policies are used from many goroutines.
 func TestDecideTogether(t *testing.T) {
 	set := conditional(t, "Allow", `{"StringLike": {"saml:sub": "${aws:userid}*"}}`)

@@ -12,6 +12,11 @@
 // Principal, every condition operator that the IAM User Guide lists, IfExists, ForAllValues and
 // ForAnyValue, wildcards, and policy variables with default values.
 //
+// In one account it is enough for most resources that an identity policy allows a request. There
+// are two exceptions: a role's trust policy must allow that the role is assumed, with
+// sts:TagSession and sts:SetSourceIdentity, and a KMS key's policy must allow that the key is used.
+// A [Set] without a policy of the key has the default one, which leaves it to identity policies.
+//
 // # What it refuses
 //
 // A document that it does not understand is an [Error], and never a policy with a part left out:

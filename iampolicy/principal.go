@@ -79,6 +79,14 @@ func partitionOf(arn string) string {
 	return strings.SplitN(arn, ":", colonsOfARN+1)[1]
 }
 
+// serviceOf returns the service of an ARN, such as kms, or "".
+func serviceOf(arn string) string {
+	if !isARN(arn) {
+		return ""
+	}
+	return strings.SplitN(arn, ":", colonsOfARN+1)[2]
+}
+
 // kindOf returns the type of an ARN's resource, such as role, or "".
 func kindOf(arn string) string {
 	if !isARN(arn) {

@@ -321,9 +321,10 @@ func holdsFold(list []string, text string) bool {
 }
 
 // mayAssume evaluates the caller's policies and the role's trust policy for the
-// role, and for the tags and the source identity that the session gets. In one
-// account the caller's identity policies need not allow the role and the tags,
-// but they must allow the source identity.
+// role, and for the tags and the source identity that the session gets. The trust
+// policy must allow each of them. In one account the caller's identity policies
+// need not allow the role and the tags if the trust policy names the caller or its
+// role, but they must allow the source identity.
 func (s *Server) mayAssume(r *request, role *role, a *assumption) *apiError {
 	actions := []string{assumeRole}
 	if len(a.tags)+len(a.caller.authority.transitive) > 0 {
@@ -349,12 +350,7 @@ func (s *Server) mayAssume(r *request, role *role, a *assumption) *apiError {
 		decision, err := set.Decide(request)
 		sameAccount := a.caller.account == role.arn.account
 		if action == setSourceIdentity && sameAccount && decision.Allowed() {
-			// For role chaining, both the caller's policies and the trust policy must allow
-			// sts:SetSourceIdentity (IAM User Guide, Monitor and control actions taken with
-			// assumed roles). In two accounts, Decide asks both anyway.
-			own := set
-			own.Resource = nil
-			decision, err = own.Decide(request)
+			decision, err = a.decideByCaller(set, request)
 		}
 		switch {
 		case err != nil:
@@ -364,6 +360,23 @@ func (s *Server) mayAssume(r *request, role *role, a *assumption) *apiError {
 		}
 	}
 	return nil
+}
+
+// decideByCaller decides by the caller's own policies a request that the trust
+// policy allows. For role chaining, both must allow sts:SetSourceIdentity (IAM User
+// Guide, Monitor and control actions taken with assumed roles). In one account,
+// Decide asks the caller's own policies only if the trust policy allows no more
+// than the account. In two accounts, it always asks both.
+func (a *assumption) decideByCaller(
+	set iampolicy.Set, r iampolicy.Request,
+) (iampolicy.Decision, error) {
+	trust, err := iampolicy.Parse(fmt.Sprintf(`{"Version": "2012-10-17", "Statement": {
+		"Effect": "Allow", "Principal": {"AWS": %q}, "Action": %q}}`, a.caller.account, r.Action))
+	if err != nil {
+		return iampolicy.Decision{}, err
+	}
+	set.Resource = []*iampolicy.Policy{trust}
+	return set.Decide(r)
 }
 
 // policiesOf returns the policies that a session's requests are subject to, but

@@ -542,7 +542,12 @@ func TestAssumeRole_SameAccount(t *testing.T) {
 		"not allowed by the trust policy": {
 			role:  ststest.Role{Policies: []string{onlyAssume}},
 			trust: trusted(`"sts:AssumeRole", "sts:TagSession"`),
-			cause: "no identity policy allows it",
+			cause: "no resource policy allows it",
+		},
+		"allowed by the role's policies alone": {
+			role:  ststest.Role{Policies: []string{mayAssume(neighbour)}},
+			trust: trusted(`"sts:AssumeRole", "sts:TagSession"`),
+			cause: "no resource policy allows it",
 		},
 		"a session that the trust policy names": {
 			trust: direct,
@@ -570,6 +575,61 @@ func TestAssumeRole_SameAccount(t *testing.T) {
 			want := "User: " + janeARN + " is not authorized to perform: sts:SetSourceIdentity" +
 				" on resource: " + neighbour
 			if a.status != 403 || a.Message != want || !strings.Contains(last.Cause, row.cause) {
+				t.Errorf("%d %q, cause %q", a.status, a.Message, last.Cause)
+			}
+		})
+	}
+}
+
+// TestAssumeRole_NotTrusted: in the caller's own account too, a role is assumed
+// only by whom its trust policy allows each action, whatever the caller's own
+// policies allow.
+func TestAssumeRole_NotTrusted(t *testing.T) {
+	const neighbour = "arn:aws:iam::123456789012:role/neighbour"
+	const onlyRole = `{"Version": "2012-10-17", "Statement": [
+		{"Effect": "Allow", "Principal": {"AWS": "123456789012"}, "Action": "sts:AssumeRole"},
+		{"Effect": "Allow", "Principal": {"AWS": "` + lastARN + `"}, "Action": "sts:*"}]}`
+	for name, row := range map[string]struct {
+		trust  string
+		denied string // the action; empty: none is
+	}{
+		"SAML":         {trustAll, "sts:AssumeRole"},
+		"another role": {trusts("arn:aws:iam::123456789012:role/other", ""), "sts:AssumeRole"},
+		"an external ID that is not sent": {
+			trusts(roleARN, `{"StringEquals": {"sts:ExternalId": "photos"}}`), "sts:AssumeRole",
+		},
+		"a service": {
+			strings.Replace(trusts("ec2.amazonaws.com", ""), `"AWS"`, `"Service"`, 1),
+			"sts:AssumeRole",
+		},
+		"another account": {trusts("333333333333", ""), "sts:AssumeRole"},
+		"no tags":         {onlyRole, "sts:TagSession"},
+		"no source identity": {
+			strings.Replace(trusts(roleARN, ""), `, "sts:SetSourceIdentity"`, "", 1),
+			"sts:SetSourceIdentity",
+		},
+		"the account": {trusts("123456789012", ""), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newChain(t)
+			mustRole(t, s, ststest.Role{
+				ARN:         roleARN,
+				TrustPolicy: trustAll,
+				Policies:    []string{mayAssume("*")},
+			})
+			mustRole(t, s, ststest.Role{ARN: neighbour, TrustPolicy: row.trust})
+			a, _ := assumeRole(t, s, signIn(t, s, tagged()), roleForm(neighbour))
+			last := s.Calls()[1]
+			if row.denied == "" {
+				if a.status != 200 {
+					t.Errorf("%s: %s", a.body, last.Cause)
+				}
+				return
+			}
+			want := "User: " + janeARN + " is not authorized to perform: " + row.denied +
+				" on resource: " + neighbour
+			if a.status != 403 || a.Message != want ||
+				!strings.Contains(last.Cause, "no resource policy allows it") {
 				t.Errorf("%d %q, cause %q", a.status, a.Message, last.Cause)
 			}
 		})

@@ -18,9 +18,10 @@
 // AssumeRole takes the credentials of a session that the Server issued, so a
 // test can chain roles. It evaluates the caller's policies ([Role.Policies], the
 // session policy) and the role's trust policy for sts:AssumeRole,
-// sts:TagSession and sts:SetSourceIdentity. Transitive tags and the source
-// identity are inherited and cannot be changed, and a session lasts an hour at
-// most. AssumeRole and GetCallerIdentity check Signature Version 4.
+// sts:TagSession and sts:SetSourceIdentity. The trust policy must allow each of
+// them, also in one account. Transitive tags and the source identity are inherited and cannot be
+// changed, and a session lasts an hour at most. AssumeRole and GetCallerIdentity
+// check Signature Version 4.
 //
 // DurationSeconds and SessionNotOnOrAfter limit a session, whichever is shorter.
 // The SessionDuration attribute is for the console and shortens no session here.
