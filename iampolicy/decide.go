@@ -41,7 +41,8 @@ type Request struct {
 
 	// Context has the request's condition keys. Nothing is added to it: aws:PrincipalArn is there
 	// only if it is set here. The key aws:ResourceAccount names the account of a resource whose
-	// ARN does not, such as a bucket's.
+	// ARN does not, such as a bucket's. If the ARN has an account, that one counts, and not the
+	// key's; the key, if it is set, has the account of the ARN in every Condition.
 	Context Context
 }
 
@@ -245,21 +246,35 @@ func (s Set) resourceMustAllow(r Request) bool {
 	return serviceOf(r.Resource) == "kms" && len(s.Resource) > 0
 }
 
+// keyResourceAccount is the key for the account of the resource, in lower case.
+const keyResourceAccount = "aws:resourceaccount"
+
 // otherAccount reports whether the resource is in another account than the principal. An account
 // of the same ID in another partition is another account.
 func (r Request) otherAccount() bool {
-	account := accountOf(r.Resource)
-	for key, values := range r.Context {
-		if strings.EqualFold(key, "aws:ResourceAccount") && len(values) == 1 {
-			account = values[0]
-		}
-	}
+	account := r.owner()
 	if !isAccountID(account) {
 		return false
 	}
 	partition := partitionOf(r.Resource)
 	return account != accountOf(r.Principal.ARN) ||
 		partition != "" && partition != partitionOf(r.Principal.ARN)
+}
+
+// owner returns the account in the resource's ARN, and without one that of the condition key, or
+// "". The simulator of IAM has the same order: its ResourceOwner is for "any simulated resource
+// that does not identify its owner in the resource ARN" (IAM API Reference,
+// SimulatePrincipalPolicy).
+func (r Request) owner() string {
+	if account := accountOf(r.Resource); isAccountID(account) {
+		return account
+	}
+	for key, values := range r.Context {
+		if strings.EqualFold(key, keyResourceAccount) && len(values) == 1 {
+			return values[0]
+		}
+	}
+	return ""
 }
 
 // An evaluation is a request in the form in which statements are compared with it.
@@ -304,6 +319,9 @@ func newEvaluation(r Request) (*evaluation, *Error) {
 	context, err := r.Context.lower()
 	if err != nil {
 		return nil, err
+	}
+	if _, given := context[keyResourceAccount]; given && isAccountID(accountOf(r.Resource)) {
+		context[keyResourceAccount] = []string{accountOf(r.Resource)}
 	}
 	return &evaluation{
 		principal: r.Principal,

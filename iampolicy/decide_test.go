@@ -454,6 +454,44 @@ func TestAccountsOfPartitions(t *testing.T) {
 	}
 }
 
+// TestAccountInARN: the account of the resource's ARN is that of the resource. The key
+// aws:ResourceAccount does not change it, neither for the decision nor in a Condition.
+func TestAccountInARN(t *testing.T) {
+	const (
+		own   = "arn:aws:sqs:us-east-1:123456789012:q"
+		other = "arn:aws:sqs:us-east-1:999999999999:q"
+	)
+	for _, row := range []struct {
+		resource, key, value string
+		want                 iampolicy.Effect
+	}{
+		{own, "aws:ResourceAccount", account, iampolicy.Allowed},
+		{own, "aws:ResourceAccount", "999999999999", iampolicy.Allowed},
+		{other, "aws:ResourceAccount", "999999999999", iampolicy.DeniedImplicitly},
+		{other, "aws:ResourceAccount", account, iampolicy.DeniedImplicitly},
+		{other, "AWS:resourceaccount", account, iampolicy.DeniedImplicitly},
+		{"arn:aws:s3:::b/k", "AWS:resourceaccount", "999999999999", iampolicy.DeniedImplicitly},
+	} {
+		set := iampolicy.Set{Identity: []*iampolicy.Policy{policyOf(t, "Allow", "")}}
+		request := asked("x:Get", row.resource, iampolicy.Context{row.key: {row.value}})
+		decision, err := set.Decide(request)
+		if err != nil || decision.Effect != row.want {
+			t.Errorf("%+v: got %s, %v", row, decision, err)
+		}
+		set = conditional(t, "Allow", `{"StringEquals": {"aws:ResourceAccount": "`+account+`"}}`)
+		set.Resource = []*iampolicy.Policy{
+			policyOf(t, "Allow", `, "Principal": {"AWS": "`+account+`"}`),
+		}
+		decision, err = set.Decide(request)
+		if err != nil || decision.Effect != row.want {
+			t.Errorf("%+v in a Condition: got %s, %v", row, decision, err)
+		}
+		if request.Context[row.key][0] != row.value {
+			t.Errorf("%+v: the caller's context was changed", row)
+		}
+	}
+}
+
 // TestResourceMustAllow: the trust policy of a role and the policy of a KMS key must allow a
 // request, also in one account. Then they are resource policies as all others are.
 func TestResourceMustAllow(t *testing.T) {
