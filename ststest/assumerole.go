@@ -545,7 +545,7 @@ func (p *trustPolicy) forRoles() ([]*iampolicy.Policy, error) {
 	if p.roles.statements == nil {
 		return nil, nil
 	}
-	policy, err := policyOf(p.roles.statements)
+	policy, err := p.policyOf(p.roles.statements)
 	if err != nil {
 		return nil, fmt.Errorf("the trust policy cannot be evaluated: %w", err)
 	}

@@ -636,6 +636,28 @@ func TestAssumeRole_NotTrusted(t *testing.T) {
 	}
 }
 
+// TestAssumeRole_TrustVersion: only the version 2012-10-17 has policy variables. A
+// trust policy without it compares with their text.
+func TestAssumeRole_TrustVersion(t *testing.T) {
+	trust := trusts(roleARN, `{"StringEquals": {"aws:PrincipalTag/Team":
+		"${aws:PrincipalTag/Team}"}}`)
+	for version, want := range map[string]int{
+		`"Version": "2012-10-17", `: 200,
+		`"Version": "2008-10-17", `: 403,
+		"":                          403,
+	} {
+		s := newChain(t)
+		mustRole(t, s, ststest.Role{
+			ARN:         hubARN,
+			TrustPolicy: strings.Replace(trust, `"Version": "2012-10-17", `, version, 1),
+		})
+		a, _ := assumeRole(t, s, signIn(t, s, tagged()), roleForm(hubARN))
+		if a.status != want {
+			t.Errorf("%q: %s: %s", version, a.body, s.Calls()[1].Cause)
+		}
+	}
+}
+
 // TestAssumeRole_SessionPolicy: a session policy of the caller must allow it too.
 func TestAssumeRole_SessionPolicy(t *testing.T) {
 	s := newChain(t)

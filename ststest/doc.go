@@ -19,7 +19,8 @@
 // test can chain roles. It evaluates the caller's policies ([Role.Policies], the
 // session policy) and the role's trust policy for sts:AssumeRole,
 // sts:TagSession and sts:SetSourceIdentity. The trust policy must allow each of
-// them, also in one account. Transitive tags and the source identity are inherited and cannot be
+// them, also in one account. It has policy variables only if its Version is
+// 2012-10-17. Transitive tags and the source identity are inherited and cannot be
 // changed, and a session lasts an hour at most. AssumeRole and GetCallerIdentity
 // check Signature Version 4.
 //

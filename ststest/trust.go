@@ -122,6 +122,7 @@ type requestContext map[string][]string
 // A trustPolicy has the statements that concern a SAML sign-in.
 // roles has those for principals of AWS.
 type trustPolicy struct {
+	version string            // of the document
 	policy  *iampolicy.Policy // nil if there are none
 	numbers []int             // of its statements in the document, from 1
 	roles   roleTrust
@@ -232,7 +233,7 @@ func parseTrustPolicy(text string) (*trustPolicy, error) {
 	if err := onlyKeys(top, "Version", "Id", "Statement"); err != nil {
 		return nil, err
 	}
-	if v, ok := top["Version"]; ok && v != "2012-10-17" && v != "2008-10-17" {
+	if v, ok := top["Version"]; ok && v != "2012-10-17" && v != firstVersion {
 		return nil, fmt.Errorf("the Version is %v; want 2012-10-17", v)
 	}
 	list, ok := top["Statement"].([]any)
@@ -242,7 +243,10 @@ func parseTrustPolicy(text string) (*trustPolicy, error) {
 	if len(list) == 0 {
 		return nil, errors.New("no Statement")
 	}
-	p := &trustPolicy{}
+	p := &trustPolicy{version: firstVersion}
+	if version, ok := top["Version"].(string); ok {
+		p.version = version
+	}
 	var statements []any
 	for i, v := range list {
 		st, err := parseStatement(v)
@@ -258,14 +262,19 @@ func parseTrustPolicy(text string) (*trustPolicy, error) {
 	if statements == nil {
 		return p, nil
 	}
-	p.policy, err = policyOf(statements)
+	p.policy, err = p.policyOf(statements)
 	return p, err
 }
 
-// policyOf makes the policy of the statements that concern SAML.
-func policyOf(statements []any) (*iampolicy.Policy, error) {
+// firstVersion is the version of a policy that names none (IAM User Guide, IAM
+// JSON policy elements: Version). It has no policy variables, so the policies that
+// are made of the document's statements keep the document's version.
+const firstVersion = "2008-10-17"
+
+// policyOf makes a policy of statements of the document.
+func (p *trustPolicy) policyOf(statements []any) (*iampolicy.Policy, error) {
 	document, err := json.Marshal(map[string]any{
-		"Version":   "2012-10-17",
+		"Version":   p.version,
 		"Statement": statements,
 	})
 	if err != nil {
