@@ -5,22 +5,29 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
+	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 )
 
+// minChunk is the least size of a chunk before the last one in bytes (Amazon S3 API Reference,
+// Signature Calculations for the Authorization Header: Transferring Payload in Multiple Chunks).
+const minChunk = 8_192
+
 // unwrapChunks takes the payload out of the framing aws-chunked, checks the signatures of the
-// chunks and of the trailer if the payload was signed, and makes trailers headers (Amazon S3 API
-// Reference, Signature Calculations for the Authorization Header: Transferring Payload in Multiple
-// Chunks). The header that says aws-chunked goes.
+// chunks and of the trailer if the payload was signed, and makes trailers headers (the same page).
+// The header that says aws-chunked goes.
 func (r *SignedRequest) unwrapChunks(secret string) *gateRefusal {
-	bad := &gateRefusal{reason: badPayload, message: "The body is not aws-chunked " +
-		"as it was signed."}
+	// S3 answers this for whatever is wrong with the framing (versitygw, issues 1666 and 1685).
+	bad := &gateRefusal{reason: cutBody, message: "The request body terminated unexpectedly"}
 	previous := r.signed.signature
 	signed := r.signed.hash != unsignedTrailer
 	rest := r.Payload
 	var payload []byte
+	short := false // the chunk before was too small for another one to follow
 	for {
 		line, after, ok := bytes.Cut(rest, []byte("\r\n"))
 		sizeText, extension, _ := strings.Cut(string(line), ";")
@@ -28,12 +35,20 @@ func (r *SignedRequest) unwrapChunks(secret string) *gateRefusal {
 		if !ok || err != nil || size > uint64(len(after)) {
 			return bad
 		}
+		if short && size > 0 {
+			return &gateRefusal{reason: smallChunk, message: fmt.Sprintf("Only the last chunk is "+
+				"allowed to have a size less than %d bytes", minChunk)}
+		}
+		short = size < minChunk
 		data := after[:size]
 		rest = after[size:]
 		if signed {
 			given, ok := strings.CutPrefix(extension, "chunk-signature=")
+			if !ok {
+				return bad
+			}
 			want := r.signed.chain(secret, previous, "PAYLOAD", emptyHash, data)
-			if !ok || subtle.ConstantTimeCompare([]byte(given), []byte(want)) != 1 {
+			if subtle.ConstantTimeCompare([]byte(given), []byte(want)) != 1 {
 				return &gateRefusal{reason: badSignature, message: "The signature of a chunk " +
 					"does not match."}
 			}
@@ -47,9 +62,13 @@ func (r *SignedRequest) unwrapChunks(secret string) *gateRefusal {
 		}
 		payload = append(payload, data...)
 	}
-	trailers, ok := r.trailers(rest, secret, previous)
-	if !ok || r.Header.Get("X-Amz-Decoded-Content-Length") != strconv.Itoa(len(payload)) {
+	if !bytes.HasSuffix(rest, []byte("\r\n")) ||
+		r.Header.Get("X-Amz-Decoded-Content-Length") != strconv.Itoa(len(payload)) {
 		return bad
+	}
+	trailers, refusal := r.trailers(rest, secret, previous)
+	if refusal != nil {
+		return refusal
 	}
 	r.Payload = payload
 	r.replaceFraming(trailers)
@@ -74,11 +93,13 @@ func (s signature) chain(secret, previous, what, headers string, data []byte) st
 	return hex.EncodeToString(hmacOf(s.key(secret), strings.Join(lines, "\n")))
 }
 
-// trailers reads what follows the last chunk.
-func (r *SignedRequest) trailers(text []byte, secret, previous string) (http.Header, bool) {
-	if r.signed.hash == signedChunks {
-		return nil, string(text) == "\r\n"
-	}
+// trailers reads what follows the last chunk: those that X-Amz-Trailer names, their signature if
+// the payload was signed, and an empty line.
+func (r *SignedRequest) trailers(text []byte, secret, previous string) (
+	http.Header, *gateRefusal,
+) {
+	malformed := &gateRefusal{reason: badTrailer, message: "The request contained trailing data " +
+		"that was not well-formed or did not conform to our published schema."}
 	trailers := http.Header{}
 	var signedLines strings.Builder
 	given := ""
@@ -87,8 +108,8 @@ func (r *SignedRequest) trailers(text []byte, secret, previous string) (http.Hea
 		switch name = strings.ToLower(strings.TrimSpace(name)); {
 		case line == "":
 			continue
-		case !found:
-			return nil, false
+		case !found || name == "" || trailers.Get(name) != "":
+			return nil, malformed
 		case name == "x-amz-trailer-signature":
 			given = strings.TrimSpace(value)
 			continue
@@ -96,11 +117,45 @@ func (r *SignedRequest) trailers(text []byte, secret, previous string) (http.Hea
 		trailers.Set(name, strings.TrimSpace(value))
 		signedLines.WriteString(name + ":" + strings.TrimSpace(value) + "\n")
 	}
-	if r.signed.hash == unsignedTrailer {
-		return trailers, true
+	end := "\r\n"
+	if len(trailers) > 0 || given != "" {
+		end = "\r\n\r\n"
+	}
+	isSigned := r.signed.hash == signedChunksTrailer
+	switch {
+	case !strings.HasSuffix(string(text), end), isSigned && given == "":
+		return nil, &gateRefusal{reason: cutBody, message: "The request body terminated " +
+			"unexpectedly"}
+	case !slices.Equal(slices.Sorted(maps.Keys(trailers)), r.namedTrailers()),
+		!isSigned && given != "":
+		return nil, malformed
+	case !isSigned:
+		return trailers, nil
 	}
 	want := r.signed.chain(secret, previous, "TRAILER", "", []byte(signedLines.String()))
-	return trailers, subtle.ConstantTimeCompare([]byte(given), []byte(want)) == 1
+	if subtle.ConstantTimeCompare([]byte(given), []byte(want)) != 1 {
+		return nil, &gateRefusal{reason: badSignature, message: "The signature of the trailer " +
+			"does not match."}
+	}
+	return trailers, nil
+}
+
+// namedTrailers returns the names in X-Amz-Trailer as headers have them, sorted. A payload without
+// trailers has none.
+func (r *SignedRequest) namedTrailers() []string {
+	if r.signed.hash == signedChunks {
+		return nil
+	}
+	var names []string
+	for _, list := range r.Header.Values("X-Amz-Trailer") {
+		for name := range strings.SplitSeq(list, ",") {
+			if name = strings.TrimSpace(name); name != "" {
+				names = append(names, http.CanonicalHeaderKey(name))
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // replaceFraming makes the request one whose payload is not framed.

@@ -117,13 +117,15 @@
 //
 // The gate ([Server.Gate]):
 //
-//   - The order of the checks is ours: scope, signed headers, signature, times, payload, policies.
+//   - The order of the checks is ours: scope, service, signed headers, signature, times, payload,
+//     policies.
 //   - Every header that begins with x-amz- must be signed.
 //   - A parameter x-amz-… of a presigned URL counts as that header for S3, in any letter case.
 //     S3 may ignore some there, such as x-amz-tagging (aws-sdk-go-v2, pull request 1017).
 //   - A request needs all its permissions at once, as DeleteObjects does not at S3.
 //   - Requests without Authorization are anonymous at S3, and refused by other services.
 //   - Messages for bad signatures are shorter than AWS's.
+//   - s3:object-lock-remaining-retention-days is rounded up to whole days.
 //
 // AssumeRole:
 //

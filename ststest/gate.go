@@ -22,6 +22,12 @@ const maxGateBody = 64 << 20
 // A Gate holds the settings of [Server.Gate]. The zero value is for S3, and for the services that
 // [JSONAccess] knows.
 type Gate struct {
+	// Services are the names for which requests to the fake are signed, such as s3. A request that
+	// is signed for another service is refused, as AWS's endpoints do. Without Services, only what
+	// the host name and X-Amz-Target say is compared with the signature. Set it if the fake cannot
+	// tell by itself whose request it gets.
+	Services []string
+
 	// Access says what a request asks for. The default is [S3Access] for requests that are signed
 	// for s3, and [JSONAccess] for those with the header X-Amz-Target. Others are refused with
 	// 501, as is a request for which Access returns an error or nothing.
@@ -48,7 +54,9 @@ type Access struct {
 	Resource string
 
 	// Context has the condition keys of the service, such as s3:prefix. It may also replace what
-	// the gate sets by itself, such as aws:ResourceAccount.
+	// the gate sets by itself, such as aws:ResourceAccount. A key without values says that the
+	// request does not have it, and a key such as s3:ExistingObjectTag/team that there are no others
+	// of that kind.
 	Context iampolicy.Context
 }
 
@@ -65,7 +73,8 @@ type SignedRequest struct {
 	// Account and Partition are those of the session.
 	Account, Partition string
 
-	gateHost string // Gate.Host
+	gateHost string    // Gate.Host
+	now      time.Time // when it came
 	signed   signature
 }
 
@@ -74,18 +83,25 @@ type SignedRequest struct {
 // any service, which then need no code for signatures or policies.
 //
 // It accepts signatures in the Authorization header and in presigned URLs. It checks the session
-// token, the region's partition, the time (15 minutes before and after [Config.Now]), the end of a
+// token, the region's partition, the service ([Gate.Services], an endpoint of AWS in the host
+// name, and X-Amz-Target), the time (15 minutes before and after [Config.Now]), the end of a
 // presigned URL and of the session, that host and every x-amz header are signed, and the hash of
-// the payload. S3 may leave the payload unsigned, or send it in chunks, whose signatures are
-// checked; next gets the payload without the chunks' framing.
+// the payload. S3 may leave the payload unsigned, or send it in chunks, whose sizes, signatures
+// and trailers are checked; next gets the payload without the chunks' framing.
 //
 // The policies are the role's as they are when the request comes ([Role.Policies] and
 // [Role.Boundary]), the session policy and the policies of PolicyArns ([Server.PutPolicy]), and
 // those of [Gate.ResourcePolicies]. Condition keys are those of the session, such as saml:sub,
 // aws:PrincipalTag/… and aws:TokenIssueTime, of the request, such as aws:SourceIp (the address of
 // the connection), aws:SecureTransport (true), aws:CurrentTime, aws:RequestedRegion and
-// aws:UserAgent, and those of [Access]. aws:ResourceAccount is the session's account unless Access
-// says otherwise. aws:username and aws:MultiFactorAuthPresent are never set.
+// aws:UserAgent, and those of [Access]. aws:ResourceAccount is the account in the resource's ARN,
+// or the session's account if the ARN has none, unless Access says otherwise. aws:username and
+// aws:MultiFactorAuthPresent are never set.
+//
+// A request is refused with 501 if the decision depends on a condition key of its service that
+// neither the gate nor Access knows, such as dynamodb:LeadingKeys or s3:ExistingObjectTag/…, or
+// on tags or organizations, such as aws:ResourceTag/…. Cause names the key. A function of
+// [Gate.Access] can add it to the Context of what [S3Access] or [JSONAccess] returns.
 //
 // It refuses as AWS does: S3 in XML, services with X-Amz-Target as AccessDeniedException with
 // status 400, the query protocol in XML, and others in JSON with status 403. [Server.Calls] has
@@ -121,7 +137,7 @@ func (s *Server) guard(w http.ResponseWriter, r *http.Request, next http.Handler
 		return
 	}
 	j := &judgement{server: s, gate: g, now: call.Time, call: call}
-	j.request = &SignedRequest{Request: r, Payload: body, gateHost: g.Host}
+	j.request = &SignedRequest{Request: r, Payload: body, gateHost: g.Host, now: call.Time}
 	refusal := j.judge()
 	if refusal != nil {
 		s.refuseAtGate(w, j, refusal)
@@ -135,12 +151,13 @@ func (s *Server) guard(w http.ResponseWriter, r *http.Request, next http.Handler
 
 // A judgement is one request on its way through a gate.
 type judgement struct {
-	server  *Server
-	gate    Gate
-	now     time.Time
-	call    *Call
-	request *SignedRequest
-	session *session // nil for an anonymous request
+	server   *Server
+	gate     Gate
+	now      time.Time
+	call     *Call
+	request  *SignedRequest
+	session  *session // nil for an anonymous request
+	endpoint string   // another service than the request is signed for: see otherEndpoint
 }
 
 // judge returns why a request is refused, or nil.
@@ -197,15 +214,23 @@ func (j *judgement) allow(a Access) *gateRefusal {
 		j.call.Cause = err.Error()
 		return &gateRefusal{reason: denied, message: "Access Denied"}
 	}
-	r := iampolicy.Request{Action: a.Action, Resource: a.Resource, Context: j.context(a.Context)}
+	r := iampolicy.Request{Action: a.Action, Resource: a.Resource, Context: j.context(a)}
 	if j.session != nil {
 		r.Principal = iampolicy.Principal{ARN: j.session.arn, Role: j.session.role}
 	}
+	unknown := newUntold(r)
+	certain := false
 	decision, err := set.Decide(r)
+	if err == nil {
+		certain, err = unknown.decide(set)
+	}
 	switch {
 	case err != nil:
 		j.call.Cause = err.Error()
 		return &gateRefusal{reason: denied, message: "Access Denied"}
+	case !certain:
+		j.call.Cause = unknown.problem()
+		return &gateRefusal{reason: notUnderstood, message: unknown.problem()}
 	case decision.Allowed():
 		return nil
 	}
@@ -229,7 +254,7 @@ func (j *judgement) policies(resource string) (iampolicy.Set, error) {
 
 // context returns all condition keys of a request (IAM User Guide, AWS global condition context
 // keys). Those of the access replace others.
-func (j *judgement) context(own iampolicy.Context) iampolicy.Context {
+func (j *judgement) context(a Access) iampolicy.Context {
 	r := j.request
 	all := iampolicy.Context{
 		"aws:currenttime":           {wireTime(j.now)},
@@ -243,8 +268,8 @@ func (j *judgement) context(own iampolicy.Context) iampolicy.Context {
 	if r.Region != "" {
 		all["aws:requestedregion"] = []string{r.Region}
 	}
-	if r.Account != "" {
-		all["aws:resourceaccount"] = []string{r.Account}
+	if account := accountOf(a.Resource, r.Account); account != "" {
+		all["aws:resourceaccount"] = []string{account}
 	}
 	if from, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
 		all["aws:sourceip"] = []string{from.Addr().Unmap().WithZone("").String()}
@@ -253,14 +278,29 @@ func (j *judgement) context(own iampolicy.Context) iampolicy.Context {
 		for key, values := range j.session.authority.context {
 			all[strings.ToLower(key)] = values
 		}
+	} else {
+		// An anonymous caller is in no organization.
+		all["aws:principalorgid"] = nil
+		all["aws:principalorgpaths"] = nil
 	}
 	// Keys of the access keep their spelling. iampolicy refuses a request that has a key in two
 	// spellings, such as two tags of an object. A choice would depend on the order of the map.
-	for key := range own {
+	for key := range a.Context {
 		delete(all, strings.ToLower(key))
 	}
-	maps.Copy(all, own)
+	maps.Copy(all, a.Context)
 	return all
+}
+
+// accountOf returns the account in an ARN, or the caller's if there is none, as in a bucket's.
+// "aws:ResourceAccount: Use this key to compare the requested resource owner's AWS account ID" (IAM
+// User Guide, AWS global condition context keys).
+func accountOf(arn, caller string) string {
+	parts := strings.SplitN(arn, ":", 6)
+	if len(parts) == 6 && parts[4] != "" {
+		return parts[4]
+	}
+	return caller
 }
 
 // deniedBecause words a refusal as AWS does (IAM User Guide, Troubleshoot access denied error

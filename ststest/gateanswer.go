@@ -2,6 +2,7 @@ package ststest
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"encoding/xml"
 	"io"
@@ -25,6 +26,9 @@ const (
 	urlOver
 	notSigned
 	badPayload
+	cutBody // this and the next two are S3's alone
+	smallChunk
+	badTrailer
 	tooLarge
 	notUnderstood
 )
@@ -55,6 +59,9 @@ var s3Codes = map[gateReason]gateCode{
 	urlOver:       {403, "AccessDenied"},
 	notSigned:     {403, "AccessDenied"},
 	badPayload:    {400, "XAmzContentSHA256Mismatch"},
+	cutBody:       {400, "IncompleteBody"},
+	smallChunk:    {403, "InvalidChunkSizeError"},
+	badTrailer:    {400, "MalformedTrailerError"},
 	tooLarge:      {413, "EntityTooLarge"},
 	notUnderstood: {501, "NotImplemented"},
 }
@@ -103,15 +110,17 @@ func (s *Server) refuseAtGate(w http.ResponseWriter, j *judgement, refusal *gate
 	contentType := "text/xml"
 	write := queryError
 	header := j.request.Header
+	service := cmp.Or(j.endpoint, j.request.Service)
+	_, byTarget := targetPrefixes[j.endpoint]
 	switch {
-	case header.Get("X-Amz-Target") != "":
+	case service != "s3" && (header.Get("X-Amz-Target") != "" || byTarget):
 		codes = jsonCodes
 		contentType = "application/x-amz-json-1.0"
 		if strings.HasPrefix(header.Get("Content-Type"), "application/x-amz-json-1.1") {
 			contentType = "application/x-amz-json-1.1"
 		}
 		write = jsonError
-	case j.request.Service == "s3" || j.request.Service == "":
+	case service == "s3" || service == "":
 		codes = s3Codes
 		contentType = "application/xml"
 		write = s3Error

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -12,26 +14,27 @@ import (
 
 // JSONAccess returns what a request with the header X-Amz-Target needs. The action is the last
 // part of that header, with the service that the request is signed for, as in
-// dynamodb:GetItem. It knows the resources of these services:
+// dynamodb:GetItem. What is before it must be the service's own, such as DynamoDB_20120810, and the
+// request a POST to the path / without a query. It knows the resources of these services:
 //
-//   - dynamodb: TableName, with the index of IndexName, by name or ARN.
+//   - dynamodb: TableName, by name or ARN, with the index of IndexName for Query and Scan.
 //   - secretsmanager: SecretId, by ARN or by name. The random end of a secret's ARN is -AbCdEf.
 //   - kms: KeyId, by ID or ARN of a key, and not by an alias.
-//   - sqs: the account and the name in QueueUrl, or QueueName. A batch needs the action of a
-//     single message, such as sqs:SendMessage.
-//   - events: the buses of PutEvents, with events:source and events:detail-type.
+//   - sqs: the account and the name in QueueUrl, or QueueName of CreateQueue and GetQueueUrl, with
+//     QueueOwnerAWSAccountId. A batch needs the action of a single message, such as
+//     sqs:SendMessage.
+//   - events: the buses of PutEvents.
 //
-// Other services, and dynamodb:LeadingKeys, which depends on the key of a table, need a function
-// of [Gate.Access].
+// Its condition keys are events:source and events:detail-type, kms:CallerAccount, and
+// kms:EncryptionContext:… with kms:EncryptionContextKeys.
+//
+// Other services and operations, and keys such as dynamodb:LeadingKeys, which depends on the key of
+// a table, need a function of [Gate.Access].
 func JSONAccess(r *SignedRequest) ([]Access, error) {
-	target := r.Header.Get("X-Amz-Target")
-	name := target[strings.LastIndexByte(target, '.')+1:]
-	var body map[string]any
-	if err := json.Unmarshal(r.Payload, &body); name == "" || err != nil || body == nil {
-		return nil, errors.New(
-			"the request has no X-Amz-Target with an operation, or no JSON object")
+	t, err := newJSONTarget(r)
+	if err != nil {
+		return nil, err
 	}
-	t := &jsonTarget{r: r, action: r.Service + ":" + name, body: body}
 	switch r.Service {
 	case "dynamodb":
 		return t.dynamoDB()
@@ -41,18 +44,45 @@ func JSONAccess(r *SignedRequest) ([]Access, error) {
 		return t.key()
 	case "sqs":
 		return t.queue()
-	case "events":
-		return t.events()
 	}
-	return nil, fmt.Errorf("the gate does not know the resources of the service %q; "+
-		"set Gate.Access", r.Service)
+	return t.events()
 }
 
 // A jsonTarget is a request with X-Amz-Target.
 type jsonTarget struct {
 	r      *SignedRequest
+	name   string // of the operation
 	action string
 	body   map[string]any
+}
+
+// newJSONTarget reads a request as AWS's JSON protocols have it (Smithy, AWS JSON 1.0 protocol and
+// AWS JSON 1.1 protocol: Protocol behaviors).
+func newJSONTarget(r *SignedRequest) (*jsonTarget, error) {
+	prefix, known := targetPrefixes[r.Service]
+	if !known {
+		return nil, fmt.Errorf("the gate does not know the resources of the service %q; "+
+			"set Gate.Access", r.Service)
+	}
+	path := r.URL.EscapedPath()
+	if r.Method != http.MethodPost || path != "" && path != "/" || r.URL.RawQuery != "" {
+		return nil, errors.New("a request with X-Amz-Target must be a POST to the path / " +
+			"without a query")
+	}
+	targets := r.Header.Values("X-Amz-Target")
+	if len(targets) != 1 {
+		return nil, errors.New("the request must have one header X-Amz-Target")
+	}
+	name, own := strings.CutPrefix(targets[0], prefix+".")
+	if !own || name == "" || strings.Contains(name, ".") {
+		return nil, fmt.Errorf("the X-Amz-Target %.80q is not %s. and an operation of %s",
+			targets[0], prefix, r.Service)
+	}
+	var body map[string]any
+	if err := json.Unmarshal(r.Payload, &body); err != nil || body == nil {
+		return nil, errors.New("the body of the request is not a JSON object")
+	}
+	return &jsonTarget{r: r, name: name, action: r.Service + ":" + name, body: body}, nil
 }
 
 func (t *jsonTarget) text(name string) string {
@@ -69,7 +99,19 @@ func (t *jsonTarget) arn(value, resource string) string {
 		[]string{"arn", t.r.Partition, t.r.Service, t.r.Region, t.r.Account, resource}, ":")
 }
 
+// ownARN is an ARN with an account, whose service is the first group.
+var ownARN = newPattern(`\Aarn:[a-z-]+:([a-z]+):[^:]*:[0-9]{12}:.+\z`)
+
+// isOwn reports whether an ARN is one of the service, with an account.
+func (t *jsonTarget) isOwn(arn string) bool {
+	found := ownARN.FindStringSubmatch(arn)
+	return found != nil && found[1] == t.r.Service
+}
+
 func (t *jsonTarget) on(resource string, c iampolicy.Context) ([]Access, error) {
+	if resource != "*" && !t.isOwn(resource) {
+		return t.unknown()
+	}
 	return []Access{{Action: t.action, Resource: resource, Context: c}}, nil
 }
 
@@ -78,55 +120,113 @@ func (t *jsonTarget) unknown() ([]Access, error) {
 		"set Gate.Access", t.action)
 }
 
+// tableOperations are the operations of DynamoDB with one TableName (Amazon DynamoDB API
+// Reference). Others find their tables elsewhere: in RequestItems, for example, or in a statement
+// of PartiQL.
+var tableOperations = []string{
+	"CreateBackup", "CreateTable", "DeleteItem", "DeleteTable", "DescribeContinuousBackups",
+	"DescribeKinesisStreamingDestination", "DescribeTable", "DescribeTableReplicaAutoScaling",
+	"DescribeTimeToLive", "DisableKinesisStreamingDestination", "EnableKinesisStreamingDestination",
+	"GetItem", "PutItem", "Query", "Scan", "UpdateContinuousBackups", "UpdateItem",
+	"UpdateKinesisStreamingDestination", "UpdateTable", "UpdateTableReplicaAutoScaling",
+	"UpdateTimeToLive",
+}
+
 func (t *jsonTarget) dynamoDB() ([]Access, error) {
 	table := t.text("TableName")
 	switch {
-	case t.action == "dynamodb:ListTables":
+	case t.name == "ListTables":
 		return t.on("*", nil)
-	case table == "":
+	case table == "" || !slices.Contains(tableOperations, t.name):
 		return t.unknown()
 	}
 	arn := t.arn(table, "table/"+table)
-	if index := t.text("IndexName"); index != "" {
+	index := t.text("IndexName")
+	if index != "" && (t.name == "Query" || t.name == "Scan") {
 		arn += "/index/" + index
 	}
-	return t.on(arn, nil)
+	// No transaction is among the operations.
+	return t.on(arn, iampolicy.Context{"dynamodb:EnclosingOperation": nil})
 }
 
 func (t *jsonTarget) secret() ([]Access, error) {
 	id := t.text("SecretId")
-	switch {
-	case t.action == "secretsmanager:ListSecrets" ||
-		t.action == "secretsmanager:GetRandomPassword":
+	switch t.name {
+	case "ListSecrets", "GetRandomPassword":
 		return t.on("*", nil)
-	case id == "":
+	case "CreateSecret", "BatchGetSecretValue": // they have no SecretId
+		return t.unknown()
+	}
+	if id == "" {
 		return t.unknown()
 	}
 	return t.on(t.arn(id, "secret:"+id+"-AbCdEf"), nil)
 }
 
+// otherKeys are the operations of KMS whose key is not in KeyId, and those without a key (AWS KMS
+// API Reference).
+var otherKeys = []string{
+	"CreateAlias", "CreateKey", "DeleteAlias", "GenerateRandom", "ListRetirableGrants", "ReEncrypt",
+	"RetireGrant", "UpdateAlias", "ConnectCustomKeyStore", "CreateCustomKeyStore",
+	"DeleteCustomKeyStore", "DescribeCustomKeyStores", "DisconnectCustomKeyStore",
+	"UpdateCustomKeyStore",
+}
+
 func (t *jsonTarget) key() ([]Access, error) {
 	id := t.text("KeyId")
 	switch {
-	case t.action == "kms:ListKeys" || t.action == "kms:ListAliases":
-		return t.on("*", nil)
+	case t.name == "ListKeys" || t.name == "ListAliases":
+		return t.on("*", t.keyContext())
+	case slices.Contains(otherKeys, t.name):
+		return t.unknown()
 	case id == "" || strings.HasPrefix(id, "alias/") || strings.Contains(id, ":alias/"):
 		return t.unknown()
 	}
-	return t.on(t.arn(id, "key/"+id), nil)
+	return t.on(t.arn(id, "key/"+id), t.keyContext())
+}
+
+// keyContext returns condition keys of KMS (AWS KMS Developer Guide, AWS KMS condition keys). The
+// gate takes no alias, and no service of AWS calls it.
+func (t *jsonTarget) keyContext() iampolicy.Context {
+	c := iampolicy.Context{
+		"kms:CallerAccount": {t.r.Account},
+		"kms:ViaService":    nil,
+		"kms:RequestAlias":  nil,
+	}
+	encrypts := t.name == "Encrypt" || t.name == "Decrypt" ||
+		strings.HasPrefix(t.name, "GenerateDataKey")
+	if !encrypts {
+		return c
+	}
+	c["kms:EncryptionContext:"] = nil // there are no others than those below
+	c["kms:EncryptionContextKeys"] = nil
+	pairs, _ := t.body["EncryptionContext"].(map[string]any)
+	for _, name := range slices.Sorted(maps.Keys(pairs)) {
+		if text, ok := pairs[name].(string); ok {
+			c["kms:EncryptionContext:"+name] = []string{text}
+			c["kms:EncryptionContextKeys"] = append(c["kms:EncryptionContextKeys"], name)
+		}
+	}
+	return c
 }
 
 func (t *jsonTarget) queue() ([]Access, error) {
-	if t.action == "sqs:ListQueues" {
-		return t.on("*", nil)
-	}
-	// SendMessageBatch needs sqs:SendMessage, and there is no action of its own in IAM. The other
-	// two batches are alike (Amazon SQS Developer Guide, Amazon SQS batch actions).
-	t.action = strings.TrimSuffix(t.action, "Batch")
-	name := t.text("QueueName")
 	account := t.r.Account
-	if address := t.text("QueueUrl"); address != "" {
-		parts := strings.Split(address, "/")
+	name := ""
+	switch t.name {
+	case "ListQueues":
+		return t.on("*", nil)
+	case "GetQueueUrl":
+		if owner := t.text("QueueOwnerAWSAccountId"); owner != "" {
+			account = owner
+		}
+		name = t.text("QueueName")
+	case "CreateQueue":
+		name = t.text("QueueName")
+	case "CancelMessageMoveTask", "ListMessageMoveTasks", "StartMessageMoveTask": // no QueueUrl
+		return t.unknown()
+	default:
+		parts := strings.Split(t.text("QueueUrl"), "/")
 		if len(parts) < 5 {
 			return t.unknown()
 		}
@@ -136,13 +236,16 @@ func (t *jsonTarget) queue() ([]Access, error) {
 	if name == "" {
 		return t.unknown()
 	}
+	// SendMessageBatch needs sqs:SendMessage, and there is no action of its own in IAM. The other
+	// two batches are alike (Amazon SQS Developer Guide, Amazon SQS batch actions).
+	t.action = strings.TrimSuffix(t.action, "Batch")
 	return t.on(strings.Join(
 		[]string{"arn", t.r.Partition, "sqs", t.r.Region, account, name}, ":"), nil)
 }
 
 func (t *jsonTarget) events() ([]Access, error) {
 	entries, _ := t.body["Entries"].([]any)
-	if t.action != "events:PutEvents" || len(entries) == 0 {
+	if t.name != "PutEvents" || len(entries) == 0 {
 		return t.unknown()
 	}
 	var all []Access
@@ -156,13 +259,16 @@ func (t *jsonTarget) events() ([]Access, error) {
 		for name, key := range map[string]string{
 			"Source": "events:source", "DetailType": "events:detail-type",
 		} {
+			c[key] = nil
 			if text, ok := e[name].(string); ok {
 				c[key] = []string{text}
 			}
 		}
-		all = append(all, Access{
-			Action: t.action, Resource: t.arn(bus, "event-bus/"+bus), Context: c,
-		})
+		on, err := t.on(t.arn(bus, "event-bus/"+bus), c)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, on...)
 	}
-	return slices.Clip(all), nil
+	return all, nil
 }

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/seed055b7978/delegation/iampolicy"
@@ -32,11 +31,17 @@ var bucketName = newPattern(`\A[a-zA-Z0-9._-]{3,255}\z`)
 // A parameter of a presigned URL such as x-amz-acl counts as the header of that name. It is refused
 // if it or the header has another value as well, and in a request that is not presigned.
 //
-// Its condition keys are those of the request: s3:prefix, s3:delimiter, s3:max-keys,
-// s3:x-amz-… of the headers, s3:VersionId, s3:RequestObjectTag/…, s3:RequestObjectTagKeys,
-// s3:authType, s3:signatureversion, s3:signatureAge and s3:ResourceAccount. What an object has,
-// such as s3:ExistingObjectTag/…, only a function of [Gate.Access] can add.
+// Its condition keys are those of the request: s3:prefix, s3:delimiter, s3:max-keys, s3:x-amz-…
+// of the headers, s3:if-match, s3:if-none-match, s3:ObjectCreationOperation, s3:object-lock-…,
+// s3:VersionId, s3:locationconstraint, s3:RequestObjectTag/…, s3:RequestObjectTagKeys,
+// s3:authType, s3:signatureversion, s3:signatureAge and s3:ResourceAccount, and s3:TlsVersion if
+// the connection has TLS. An action has those that the Service Authorization Reference lists for
+// it. A key that the action may have and the request does not have is there without values. What
+// an object has, such as s3:ExistingObjectTag/…, only a function of [Gate.Access] can add.
 func S3Access(r *SignedRequest) ([]Access, error) {
+	if r.Header.Get("X-Amz-Target") != "" {
+		return nil, errors.New("the request is signed for s3, which has no X-Amz-Target")
+	}
 	bucket, key, err := bucketAndKey(r)
 	if err != nil {
 		return nil, err
@@ -49,11 +54,11 @@ func S3Access(r *SignedRequest) ([]Access, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &s3Operation{
-		r: r, query: query, header: header, bucket: bucket, key: key,
-		context: s3Context(r, query, header),
-	}
+	o := &s3Operation{r: r, query: query, header: header, bucket: bucket, key: key}
 	if err := o.findSubresource(); err != nil {
+		return nil, err
+	}
+	if err := o.readKeys(); err != nil {
 		return nil, err
 	}
 	switch {
@@ -78,6 +83,9 @@ func bucketAndKey(r *SignedRequest) (bucket, key string, err error) {
 	if bucket == "" {
 		bucket, key, _ = strings.Cut(path, "/")
 	}
+	if bucket == "" && key != "" {
+		return "", "", errors.New("the path has a key and no bucket, as in //key")
+	}
 	if bucket != "" && !bucketName.MatchString(bucket) {
 		return "", "", fmt.Errorf("%.80q is not the name of a bucket", bucket)
 	}
@@ -91,7 +99,10 @@ type s3Operation struct {
 	header      http.Header // with the parameters that count as headers: see s3Headers
 	bucket, key string
 	subresource string // in the query, such as acl; or empty
-	context     iampolicy.Context
+
+	// context has all keys that the gate reads of requests to S3, without values if this one does
+	// not have them. The actions get their own: see needs.
+	context iampolicy.Context
 }
 
 // plainParameters are those of the query that choose no sub-resource.
@@ -197,9 +208,14 @@ func (o *s3Operation) arn(resource string) string {
 func (o *s3Operation) needs(resource string, actions ...string) []Access {
 	var all []Access
 	for _, action := range actions {
-		all = append(all, Access{
-			Action: "s3:" + action, Resource: o.arn(resource), Context: o.context,
-		})
+		action = "s3:" + action
+		own := iampolicy.Context{}
+		for key, values := range o.context {
+			if mayHave(action, strings.ToLower(key)) {
+				own[key] = values
+			}
+		}
+		all = append(all, Access{Action: action, Resource: o.arn(resource), Context: own})
 	}
 	return all
 }
@@ -263,8 +279,7 @@ func (o *s3Operation) onBucket() ([]Access, error) {
 		action = actions[0]
 		// "The s3:max-keys key is always present in the request when you perform the ListBucket
 		// operation" (IAM User Guide, Numeric condition operators). The default is 1,000.
-		lists := action == "ListBucket" || action == "ListBucketVersions"
-		if lists && !o.query.Has("max-keys") {
+		if !o.query.Has("max-keys") {
 			o.context["s3:max-keys"] = []string{"1000"}
 		}
 	case http.MethodHead:
@@ -280,10 +295,48 @@ func (o *s3Operation) onBucket() ([]Access, error) {
 			return o.deleteObjects()
 		}
 	}
-	if action == "" {
+	switch action {
+	case "":
 		return o.unknown()
+	case "CreateBucket":
+		return o.createBucket()
 	}
 	return o.needs(o.bucket, action), nil
+}
+
+// createBucket needs an action for each thing that it sets (Amazon S3 API Reference, CreateBucket,
+// Permissions).
+func (o *s3Operation) createBucket() ([]Access, error) {
+	actions := []string{"CreateBucket"}
+	acl := o.header.Get("X-Amz-Acl")
+	grants := false
+	for name := range o.header {
+		grants = grants || strings.HasPrefix(name, "X-Amz-Grant-")
+	}
+	if grants || acl != "" && acl != "private" {
+		actions = append(actions, "PutBucketAcl")
+	}
+	if strings.EqualFold(o.header.Get("X-Amz-Bucket-Object-Lock-Enabled"), "true") {
+		actions = append(actions, "PutBucketObjectLockConfiguration", "PutBucketVersioning")
+	}
+	if o.header.Get("X-Amz-Object-Ownership") != "" {
+		actions = append(actions, "PutBucketOwnershipControls")
+	}
+	var body struct {
+		LocationConstraint string
+		Tags               []struct{ Tag []string }
+	}
+	if err := o.readBody(&body); err != nil {
+		return nil, err
+	}
+	if len(body.Tags) > 0 {
+		return nil, errors.New("the gate does not know tags of a new bucket; leave them out, or " +
+			"set Gate.Access")
+	}
+	if body.LocationConstraint != "" {
+		o.context["s3:locationconstraint"] = []string{body.LocationConstraint}
+	}
+	return o.needs(o.bucket, actions...), nil
 }
 
 // deleteObjects needs an action for each key in the body.
@@ -294,15 +347,28 @@ func (o *s3Operation) deleteObjects() ([]Access, error) {
 	if err := xml.Unmarshal(o.r.Payload, &body); err != nil || len(body.Object) == 0 {
 		return nil, errors.New("the body of DeleteObjects names no keys")
 	}
+	// An element ETag is like the header If-Match (Amazon S3 API Reference, DeleteObjects). No
+	// document says whether it is in s3:if-match.
+	delete(o.context, "s3:if-match")
 	var all []Access
 	for _, object := range body.Object {
-		action := "DeleteObject"
+		actions := []string{"DeleteObject"}
+		o.context["s3:VersionId"] = nil
 		if object.VersionId != "" {
-			action = "DeleteObjectVersion"
+			actions = []string{"DeleteObjectVersion"}
+			o.context["s3:VersionId"] = []string{object.VersionId}
 		}
-		all = append(all, o.needs(o.bucket+"/"+object.Key, action)...)
+		if o.bypasses() {
+			actions = append(actions, "BypassGovernanceRetention")
+		}
+		all = append(all, o.needs(o.bucket+"/"+object.Key, actions...)...)
 	}
 	return all, nil
+}
+
+// bypasses reports whether the request is to bypass a retention in governance mode.
+func (o *s3Operation) bypasses() bool {
+	return strings.EqualFold(o.header.Get("X-Amz-Bypass-Governance-Retention"), "true")
 }
 
 // objectActions are the actions of sub-resources of an object for GET, PUT and DELETE. A
@@ -351,7 +417,7 @@ func (o *s3Operation) onObject() ([]Access, error) {
 	if len(needed) == 0 || needed[0] == "" {
 		return o.unknown()
 	}
-	if strings.EqualFold(o.header.Get("X-Amz-Bypass-Governance-Retention"), "true") {
+	if o.bypasses() {
 		needed = append(needed, "BypassGovernanceRetention")
 	}
 	for i, action := range needed {
@@ -362,6 +428,7 @@ func (o *s3Operation) onObject() ([]Access, error) {
 
 // put is PutObject, CopyObject, UploadPart or UploadPartCopy.
 func (o *s3Operation) put(resource string) ([]Access, error) {
+	o.creates(!o.query.Has("uploadId"))
 	all := o.needs(resource, o.writing()...)
 	source := o.header.Get("X-Amz-Copy-Source")
 	if source == "" {
@@ -405,6 +472,7 @@ func (o *s3Operation) copySource(header string) ([]Access, error) {
 	action := "GetObject"
 	if versioned {
 		action = "GetObjectVersion"
+		o.context["s3:VersionId"] = []string{version}
 	}
 	return o.needs(bucket+"/"+key, action), nil
 }
@@ -413,8 +481,10 @@ func (o *s3Operation) copySource(header string) ([]Access, error) {
 func (o *s3Operation) post(resource, version string) ([]Access, error) {
 	switch {
 	case o.subresource == "uploads":
+		o.creates(false)
 		return o.needs(resource, o.writing()...), nil
 	case o.subresource == "" && o.query.Has("uploadId"):
+		o.creates(true)
 		return o.needs(resource, "PutObject"), nil
 	case o.subresource == "restore":
 		return o.needs(resource, "RestoreObject"), nil
@@ -422,50 +492,4 @@ func (o *s3Operation) post(resource, version string) ([]Access, error) {
 		return o.needs(resource, "GetObject"+version), nil
 	}
 	return o.unknown()
-}
-
-// keyHeaders are the headers with a condition key, which is s3: and the header's name (Service
-// Authorization Reference, Condition keys for Amazon S3).
-var keyHeaders = []string{
-	"X-Amz-Acl", "X-Amz-Content-Sha256", "X-Amz-Copy-Source", "X-Amz-Grant-Full-Control",
-	"X-Amz-Grant-Read", "X-Amz-Grant-Read-Acp", "X-Amz-Grant-Write", "X-Amz-Grant-Write-Acp",
-	"X-Amz-Metadata-Directive", "X-Amz-Object-Ownership", "X-Amz-Server-Side-Encryption",
-	"X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id",
-	"X-Amz-Server-Side-Encryption-Customer-Algorithm", "X-Amz-Storage-Class",
-	"X-Amz-Website-Redirect-Location",
-}
-
-// s3Context returns the condition keys of a request to S3.
-func s3Context(r *SignedRequest, query url.Values, header http.Header) iampolicy.Context {
-	c := iampolicy.Context{}
-	for _, name := range keyHeaders {
-		if values := header.Values(name); len(values) > 0 {
-			c["s3:"+strings.ToLower(name)] = values
-		}
-	}
-	for _, name := range []string{"prefix", "delimiter", "max-keys"} {
-		if query.Has(name) {
-			c["s3:"+name] = query[name]
-		}
-	}
-	if query.Has("versionId") {
-		c["s3:VersionId"] = query["versionId"]
-	}
-	if r.Account != "" {
-		c["s3:ResourceAccount"] = []string{r.Account}
-		c["s3:signatureversion"] = []string{sigAlgorithm}
-		c["s3:authType"] = []string{"REST-HEADER"}
-	}
-	if r.signed.presigned {
-		c["s3:authType"] = []string{"REST-QUERY-STRING"}
-		c["s3:signatureAge"] = []string{strconv.FormatInt(r.signed.age.Milliseconds(), 10)}
-	}
-	if tags, err := url.ParseQuery(header.Get("X-Amz-Tagging")); err == nil && len(tags) > 0 {
-		for key, values := range tags {
-			c["s3:RequestObjectTag/"+key] = values
-			c["s3:RequestObjectTagKeys"] = append(c["s3:RequestObjectTagKeys"], key)
-		}
-		slices.Sort(c["s3:RequestObjectTagKeys"])
-	}
-	return c
 }

@@ -59,6 +59,23 @@ func TestS3Access(t *testing.T) {
 			"<VersionId>1</VersionId></Object></Delete>", nil,
 			"DeleteObject b-1/a/b, DeleteObjectVersion b-1/c"},
 		{"POST", at + "/?delete", "<Delete/>", nil, ""},
+		{"POST", at + "/?delete", "<Delete><Object><Key>a</Key></Object></Delete>",
+			map[string]string{"X-Amz-Bypass-Governance-Retention": "true"},
+			"DeleteObject b-1/a, BypassGovernanceRetention b-1/a"},
+		{"PUT", at + "/", "", map[string]string{"X-Amz-Acl": "private"}, "CreateBucket b-1"},
+		{"PUT", at + "/", "", map[string]string{"X-Amz-Acl": "public-read"},
+			"CreateBucket b-1, PutBucketAcl b-1"},
+		{"PUT", at + "/", "", map[string]string{"X-Amz-Grant-Read": "id=1"},
+			"CreateBucket b-1, PutBucketAcl b-1"},
+		{"PUT", at + "/", "", map[string]string{"X-Amz-Bucket-Object-Lock-Enabled": "true",
+			"X-Amz-Object-Ownership": "ObjectWriter"}, "CreateBucket b-1, " +
+			"PutBucketObjectLockConfiguration b-1, PutBucketVersioning b-1, " +
+			"PutBucketOwnershipControls b-1"},
+		{"PUT", at + "/", "<CreateBucketConfiguration><Tags><Tag><Key>a</Key></Tag></Tags>" +
+			"</CreateBucketConfiguration>", nil, ""},
+		{"GET", at + "/k", "", map[string]string{"X-Amz-Target": "Logs_20140328.X"}, ""},
+		{"GET", "https://s3.amazonaws.com//b-1/secret", "", nil, ""},
+		{"GET", "http://localhost:9000//b-1/secret", "", nil, ""},
 		{"POST", at + "/", "", nil, ""},
 		{"PUT", at + "/?location", "", nil, ""},
 		{"GET", at + "/?session", "", nil, ""},
@@ -142,6 +159,7 @@ func TestS3Access(t *testing.T) {
 // TestS3Access_Keys: the condition keys of a request.
 func TestS3Access_Keys(t *testing.T) {
 	const at = "https://b-1.s3.eu-central-1.amazonaws.com"
+	retained := map[string]string{"X-Amz-Object-Lock-Retain-Until-Date": "2026-12-09T11:59:59Z"}
 	for _, row := range []struct {
 		method, url string
 		header      map[string]string
@@ -167,6 +185,24 @@ func TestS3Access_Keys(t *testing.T) {
 			"s3:RequestObjectTag/unit", []string{"a b"}},
 		{"PUT", at + "/k", map[string]string{"X-Amz-Tagging": "team=red&unit=a%20b"},
 			"s3:RequestObjectTagKeys", []string{"team", "unit"}},
+		{"GET", at + "/", nil, "s3:TlsVersion", []string{"1.2"}},
+		{"HEAD", at + "/?prefix=a", nil, "s3:prefix", nil},
+		{"PUT", at + "/k", map[string]string{"If-None-Match": "*"}, "s3:if-none-match",
+			[]string{"*"}},
+		{"PUT", at + "/k", map[string]string{"If-Match": "x"}, "s3:if-match", []string{"x"}},
+		{"DELETE", at + "/k", map[string]string{"If-Match": "x"}, "s3:if-match", []string{"x"}},
+		{"PUT", at + "/k", nil, "s3:ObjectCreationOperation", []string{"true"}},
+		{"POST", at + "/k?uploadId=1", nil, "s3:ObjectCreationOperation", []string{"true"}},
+		{"POST", at + "/k?uploads", nil, "s3:ObjectCreationOperation", []string{"false"}},
+		{"PUT", at + "/k?uploadId=1&partNumber=1", nil, "s3:ObjectCreationOperation",
+			[]string{"false"}},
+		{"PUT", at + "/k", map[string]string{"X-Amz-Object-Lock-Mode": "GOVERNANCE"},
+			"s3:object-lock-mode", []string{"GOVERNANCE"}},
+		{"PUT", at + "/k", map[string]string{"X-Amz-Object-Lock-Legal-Hold": "ON"},
+			"s3:object-lock-legal-hold", []string{"ON"}},
+		{"PUT", at + "/k", retained, "s3:object-lock-retain-until-date",
+			[]string{"2026-12-09T11:59:59Z"}},
+		{"PUT", at + "/k", retained, "s3:object-lock-remaining-retention-days", []string{"10"}},
 	} {
 		var got []string
 		g := newGated(t, ststest.Role{}, ststest.Gate{
@@ -188,6 +224,91 @@ func TestS3Access_Keys(t *testing.T) {
 		if status, body := g.serve(r); status != 403 || !slices.Equal(got, row.want) {
 			t.Errorf("%s %s: %s is %q, want %q: %s", row.method, row.url, row.key, got, row.want,
 				body)
+		}
+	}
+}
+
+// TestS3Access_BodyKeys: the condition keys of what S3 reads in bodies.
+func TestS3Access_BodyKeys(t *testing.T) {
+	const at = "https://b-1.s3.eu-central-1.amazonaws.com"
+	const retention = "<Retention><Mode>COMPLIANCE</Mode>" +
+		"<RetainUntilDate>2026-12-01T12:00:00Z</RetainUntilDate></Retention>"
+	const deletion = "<Delete><Object><Key>a</Key></Object>" +
+		"<Object><Key>b</Key><VersionId>7</VersionId></Object></Delete>"
+	for _, row := range []struct {
+		method, url, body string
+		key               string
+		want              string // the values for each action
+	}{
+		{"PUT", at + "/k?retention", retention, "s3:object-lock-mode", "[COMPLIANCE]"},
+		{"PUT", at + "/k?retention", retention, "s3:object-lock-remaining-retention-days", "[2]"},
+		{"PUT", at + "/k?legal-hold", "<LegalHold><Status>ON</Status></LegalHold>",
+			"s3:object-lock-legal-hold", "[ON]"},
+		{"PUT", at + "/k?tagging", "<Tagging><TagSet><Tag><Key>team</Key><Value>red</Value></Tag>" +
+			"</TagSet></Tagging>", "s3:RequestObjectTag/team", "[red]"},
+		{"PUT", at + "/", "<CreateBucketConfiguration><LocationConstraint>EU" +
+			"</LocationConstraint></CreateBucketConfiguration>", "s3:locationconstraint", "[EU]"},
+		{"POST", at + "/?delete", deletion, "s3:VersionId", "[] [7]"},
+	} {
+		var got []string
+		g := newGated(t, ststest.Role{}, ststest.Gate{
+			Access: func(r *ststest.SignedRequest) ([]ststest.Access, error) {
+				all, err := ststest.S3Access(r)
+				for _, a := range all {
+					got = append(got, fmt.Sprint(a.Context[row.key]))
+				}
+				return all, err
+			},
+		})
+		g.serve(g.request(t, row.method, row.url, row.body, "s3"))
+		if strings.Join(got, " ") != row.want {
+			t.Errorf("%s %s: %s is %q, want %s: %s", row.method, row.url, row.key, got, row.want,
+				g.lastCause())
+		}
+	}
+}
+
+// TestGate_KeysOfOthers: a parameter or header is no condition key of an action that does not have
+// the key.
+func TestGate_KeysOfOthers(t *testing.T) {
+	const at = "https://b-1.s3.eu-central-1.amazonaws.com"
+	for _, row := range []struct {
+		condition, method, url string
+		header                 map[string]string
+		want                   string
+	}{
+		{`"StringLike": {"s3:prefix": "alice/*"}`, "GET", "/?prefix=alice/a", nil, "200"},
+		{`"StringLike": {"s3:prefix": "alice/*"}`, "GET", "/bob/secret?prefix=alice/", nil,
+			"403 AccessDenied"},
+		{`"StringLike": {"s3:prefix": "alice/*"}`, "DELETE", "/bob/secret?prefix=alice/", nil,
+			"403 AccessDenied"},
+		{`"StringLike": {"s3:prefix": "alice/*"}`, "GET", "/?uploads&prefix=alice/", nil,
+			"403 AccessDenied"},
+		{`"StringEquals": {"s3:delimiter": "/"}`, "GET", "/?location&delimiter=/", nil,
+			"403 AccessDenied"},
+		{`"StringEquals": {"s3:x-amz-acl": "private"}`, "GET", "/bob/secret",
+			map[string]string{"X-Amz-Acl": "private"}, "403 AccessDenied"},
+		{`"StringEquals": {"s3:x-amz-acl": "private"}`, "PUT", "/bob/secret",
+			map[string]string{"X-Amz-Acl": "private"}, "200"},
+		{`"Null": {"s3:VersionId": "false"}`, "PUT", "/k?versionId=1", nil, "403 AccessDenied"},
+		{`"StringEquals": {"s3:RequestObjectTag/a": "b"}`, "GET", "/k",
+			map[string]string{"X-Amz-Tagging": "a=b"}, "403 AccessDenied"},
+		// The source of a copy has not the keys of the copy.
+		{`"StringEquals": {"s3:x-amz-metadata-directive": "COPY"}`, "PUT", "/k",
+			map[string]string{"X-Amz-Copy-Source": "b-1/bob",
+				"X-Amz-Metadata-Directive": "COPY"}, "403 AccessDenied"},
+	} {
+		policy := `{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*",
+			"Resource": "*", "Condition": {` + row.condition + `}}}`
+		g := newGated(t, ststest.Role{Policies: []string{policy}}, ststest.Gate{})
+		r := g.request(t, row.method, at+row.url, "", "s3")
+		for name, value := range row.header {
+			r.Header.Set(name, value)
+		}
+		g.sign(t, r, r.Header.Get("X-Amz-Content-Sha256"), "s3")
+		if got := g.answer(r); got != row.want {
+			t.Errorf("%s: %s %s %v: got %s, want %s: %s", row.condition, row.method, row.url,
+				row.header, got, row.want, g.lastCause())
 		}
 	}
 }
@@ -347,6 +468,10 @@ func TestJSONAccess(t *testing.T) {
 			"dynamodb:GetItem arn:aws:dynamodb:us-east-1:999999999999:table/t"},
 		{"dynamodb", "DynamoDB_20120810.ListTables", `{}`, "dynamodb:ListTables *"},
 		{"dynamodb", "DynamoDB_20120810.BatchGetItem", `{"RequestItems": {}}`, ""},
+		{"dynamodb", "DynamoDB_20120810.ExecuteStatement", `{"TableName": "t"}`, ""},
+		{"dynamodb", "DynamoDB_20120810.GetItem", `{"TableName": "t", "IndexName": "i"}`,
+			"dynamodb:GetItem arn:aws:dynamodb:" + here + ":table/t"},
+		{"dynamodb", "DynamoDB_20120810.GetItem", `{"TableName": "arn:aws:sqs:x:1:table/t"}`, ""},
 		{"secretsmanager", "secretsmanager.GetSecretValue", `{"SecretId": "s"}`,
 			"secretsmanager:GetSecretValue arn:aws:secretsmanager:" + here + ":secret:s-AbCdEf"},
 		{"secretsmanager", "secretsmanager.ListSecrets", `{}`, "secretsmanager:ListSecrets *"},
@@ -362,12 +487,26 @@ func TestJSONAccess(t *testing.T) {
 		{"sqs", "AmazonSQS.DeleteMessageBatch", `{"QueueUrl": "https://sqs.x/123456789012/q"}`,
 			"sqs:DeleteMessage arn:aws:sqs:" + here + ":q"},
 		{"sqs", "AmazonSQS.SendMessage", `{"QueueUrl": "q"}`, ""},
+		{"sqs", "AmazonSQS.SendMessage", `{"QueueUrl": "https://sqs.x/z/q"}`, ""},
+		{"sqs", "AmazonSQS.SendMessage", `{"QueueName": "q"}`, ""},
+		{"sqs", "AmazonSQS.StartMessageMoveTask", `{"QueueUrl": "https://sqs.x/123456789012/q"}`,
+			""},
+		{"sqs", "AmazonSQS.GetQueueUrl", `{"QueueName": "q"}`,
+			"sqs:GetQueueUrl arn:aws:sqs:" + here + ":q"},
+		{"sqs", "AmazonSQS.GetQueueUrl",
+			`{"QueueName": "q", "QueueOwnerAWSAccountId": "999999999999"}`,
+			"sqs:GetQueueUrl arn:aws:sqs:eu-central-1:999999999999:q"},
 		{"events", "AWSEvents.PutEvents", `{"Entries": [{"Source": "s"}, {"EventBusName": "b"}]}`,
 			"events:PutEvents arn:aws:events:" + here + ":event-bus/default " +
 				"events:PutEvents arn:aws:events:" + here + ":event-bus/b"},
 		{"events", "AWSEvents.PutRule", `{"Name": "r"}`, ""},
 		{"logs", "Logs_20140328.PutLogEvents", `{"logGroupName": "g"}`, ""},
 		{"kms", "TrentService.", `{"KeyId": "k"}`, ""},
+		{"kms", "TrentService.a.Decrypt", `{"KeyId": "k"}`, ""},
+		{"kms", "Decrypt", `{"KeyId": "k"}`, ""},
+		{"kms", "Other.Decrypt", `{"KeyId": "k"}`, ""},
+		{"kms", "TrentService.ReEncrypt", `{"KeyId": "k"}`, ""},
+		{"secretsmanager", "secretsmanager.BatchGetSecretValue", `{"SecretId": "s"}`, ""},
 		{"kms", "TrentService.Decrypt", `[]`, ""},
 		{"kms", "TrentService.Decrypt", ``, ""},
 	} {

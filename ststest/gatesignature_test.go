@@ -228,11 +228,16 @@ func TestGate_Presigned(t *testing.T) {
 	}
 }
 
-// chunked returns a request whose payload is in two signed chunks and an end, as S3's examples have
-// it. It signs on its own.
-func (g *gated) chunked(t *testing.T, trailer bool, change func([]byte) []byte) *http.Request {
+// chunkedPayload is in two chunks. The first is as small as one may be that another one follows.
+var chunkedPayload = strings.Repeat("m", 8192) + " and purr"
+
+// chunked returns a request whose payload is in signed chunks of up to first bytes and an end, as
+// S3's examples have it. It signs on its own.
+func (g *gated) chunked(
+	t *testing.T, trailer bool, first int, change func([]byte) []byte,
+) *http.Request {
 	t.Helper()
-	const payload = "meow and purr"
+	payload := chunkedPayload
 	kind := "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
 	if trailer {
 		kind += "-TRAILER"
@@ -262,7 +267,7 @@ func (g *gated) chunked(t *testing.T, trailer bool, change func([]byte) []byte) 
 		return previous
 	}
 	var body bytes.Buffer
-	for _, chunk := range []string{payload[:5], payload[5:], ""} {
+	for _, chunk := range []string{payload[:first], payload[first:], ""} {
 		fmt.Fprintf(&body, "%x;chunk-signature=%s\r\n%s", len(chunk),
 			sign("PAYLOAD", hashOf(""), hashOf(chunk)), chunk)
 		if chunk != "" {
@@ -289,39 +294,142 @@ func TestGate_Chunks(t *testing.T) {
 	swap := func(old, new string) func([]byte) []byte {
 		return func(b []byte) []byte { return bytes.Replace(b, []byte(old), []byte(new), 1) }
 	}
+	const first = 8192
 	for _, row := range []struct {
 		name    string
 		trailer bool
+		first   int
 		change  func([]byte) []byte
 		want    string
 	}{
-		{"good", false, nil, "200"},
-		{"good with a trailer", true, nil, "200"},
-		{"another payload", false, swap("purr", "PURR"), "403 SignatureDoesNotMatch"},
-		{"another signature", false, swap("chunk-signature=", "chunk-signature=0"),
+		{"good", false, first, nil, "200"},
+		{"good with a trailer", true, first, nil, "200"},
+		{"a small chunk before another", false, first - 1, nil, "403 InvalidChunkSizeError"},
+		{"another payload", false, first, swap("purr", "PURR"), "403 SignatureDoesNotMatch"},
+		{"another signature", false, first, swap("chunk-signature=", "chunk-signature=0"),
 			"403 SignatureDoesNotMatch"},
-		{"no signature", false, swap(";chunk-signature=", ";x="), "403 SignatureDoesNotMatch"},
-		{"cut", false, func(b []byte) []byte { return b[:len(b)-100] },
-			"400 XAmzContentSHA256Mismatch"},
-		{"more at the end", false, func(b []byte) []byte { return append(b, "x"...) },
-			"400 XAmzContentSHA256Mismatch"},
-		{"another trailer", true, swap("crc32:abcd", "crc32:abce"),
-			"400 XAmzContentSHA256Mismatch"},
-		{"a large size", false, swap("5;", "ffffffff;"), "400 XAmzContentSHA256Mismatch"},
-		{"no framing", false, func([]byte) []byte { return []byte("meow and purr") },
-			"400 XAmzContentSHA256Mismatch"},
-		{"nothing", false, func([]byte) []byte { return nil }, "400 XAmzContentSHA256Mismatch"},
+		{"no signature", false, first, swap(";chunk-signature=", ";x="), "400 IncompleteBody"},
+		{"cut", false, first, func(b []byte) []byte { return b[:len(b)-100] },
+			"400 IncompleteBody"},
+		{"without the last line end", false, first, func(b []byte) []byte { return b[:len(b)-2] },
+			"400 IncompleteBody"},
+		{"a trailer without the last line end", true, first,
+			func(b []byte) []byte { return b[:len(b)-2] }, "400 IncompleteBody"},
+		{"more at the end", false, first, func(b []byte) []byte { return append(b, "x"...) },
+			"400 IncompleteBody"},
+		{"a trailer that is not named", false, first,
+			func(b []byte) []byte { return append(b[:len(b)-2], "a:b\r\n\r\n"...) },
+			"400 MalformedTrailerError"},
+		{"another trailer", true, first, swap("crc32:abcd", "crc32:abce"),
+			"403 SignatureDoesNotMatch"},
+		{"another name of the trailer", true, first, swap("crc32:abcd", "sha1:abcd"),
+			"400 MalformedTrailerError"},
+		{"a large size", false, first, swap("2000;", "ffffffff;"), "400 IncompleteBody"},
+		{"no framing", false, first, func([]byte) []byte { return []byte("meow and purr") },
+			"400 IncompleteBody"},
+		{"nothing", false, first, func([]byte) []byte { return nil }, "400 IncompleteBody"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			g := newGated(t, ststest.Role{Policies: []string{allowAll}}, ststest.Gate{})
-			got := g.answer(g.chunked(t, row.trailer, row.change))
+			got := g.answer(g.chunked(t, row.trailer, row.first, row.change))
 			if got != row.want {
 				t.Errorf("got %s, want %s: %s", got, row.want, g.lastCause())
 			}
-			if got == "200" && g.passed[0] != "PUT /cat.jpg meow and purr" {
+			if got == "200" && g.passed[0] != "PUT /cat.jpg "+chunkedPayload {
 				t.Errorf("passed: %q", g.passed)
 			}
 		})
+	}
+}
+
+// unsignedChunks returns a request with a body in chunks that are not signed.
+func (g *gated) unsignedChunks(t *testing.T, body, size, trailer string) *http.Request {
+	t.Helper()
+	const kind = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+	r := httptest.NewRequest("PUT", catURL, strings.NewReader(body))
+	r.Header.Set("X-Amz-Content-Sha256", kind)
+	r.Header.Set("X-Amz-Decoded-Content-Length", size)
+	if trailer != "" {
+		r.Header.Set("X-Amz-Trailer", trailer)
+	}
+	r.Header.Set("Content-Encoding", "aws-chunked,gzip")
+	g.sign(t, r, kind, "s3")
+	return r
+}
+
+// TestGate_UnsignedFraming: S3 refuses framing that is not whole, and trailers other than those
+// that X-Amz-Trailer names.
+func TestGate_UnsignedFraming(t *testing.T) {
+	const crc = "x-amz-checksum-crc32"
+	large := "2000\r\n" + strings.Repeat("m", 8192) + "\r\n"
+	for _, row := range []struct {
+		name, body, size, trailer string
+		want                      string
+	}{
+		{"good", "4\r\nmeow\r\n0\r\n" + crc + ":q83v\r\n\r\n", "4", crc, "200"},
+		{"without trailers", "4\r\nmeow\r\n0\r\n\r\n", "4", "", "200"},
+		{"empty", "0\r\n" + crc + ":AAAA\r\n\r\n", "0", crc, "200"},
+		{"a small last chunk", large + "4\r\nmeow\r\n0\r\n\r\n", "8196", "", "200"},
+		{"small chunks", "2\r\nme\r\n2\r\now\r\n0\r\n\r\n", "4", "",
+			"403 InvalidChunkSizeError"},
+		{"no trailer", "4\r\nmeow\r\n0\r\n\r\n", "4", crc, "400 MalformedTrailerError"},
+		{"another trailer", "4\r\nmeow\r\n0\r\nx-amz-checksum-sha1:q83v\r\n\r\n", "4", crc,
+			"400 MalformedTrailerError"},
+		{"a trailer without a name", "4\r\nmeow\r\n0\r\n:q83v\r\n\r\n", "4", crc,
+			"400 MalformedTrailerError"},
+		{"a trailer that is not named", "4\r\nmeow\r\n0\r\n" + crc + ":q83v\r\n\r\n", "4", "",
+			"400 MalformedTrailerError"},
+		{"cut after the last chunk", "4\r\nmeow\r\n0\r\n", "4", "", "400 IncompleteBody"},
+		{"cut after the trailer", "4\r\nmeow\r\n0\r\n" + crc + ":q83v\r\n", "4", crc,
+			"400 IncompleteBody"},
+		{"another length", "4\r\nmeow\r\n0\r\n\r\n", "5", "", "400 IncompleteBody"},
+	} {
+		g := newGated(t, ststest.Role{Policies: []string{allowAll}}, ststest.Gate{})
+		got := g.answer(g.unsignedChunks(t, row.body, row.size, row.trailer))
+		if got != row.want || (len(g.passed) > 0) != (row.want == "200") {
+			t.Errorf("%s: got %s, want %s: %s", row.name, got, row.want, g.lastCause())
+		}
+	}
+}
+
+// TestS3Access_ContentHash: the condition key s3:x-amz-content-sha256 is what was sent, also of a
+// payload in chunks. A presigned URL has no such header.
+func TestS3Access_ContentHash(t *testing.T) {
+	g := newGated(t, ststest.Role{Policies: []string{allowAll}}, ststest.Gate{})
+	for want, r := range map[string]*http.Request{
+		"STREAMING-AWS4-HMAC-SHA256-PAYLOAD":         g.chunked(t, false, 8192, nil),
+		"STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER": g.chunked(t, true, 8192, nil),
+		"STREAMING-UNSIGNED-PAYLOAD-TRAILER": g.unsignedChunks(t, "4\r\nmeow\r\n0\r\n\r\n",
+			"4", ""),
+		hashOf("meow"): g.request(t, "PUT", catURL, "meow", "s3"),
+		"":             g.presigned(t, catURL, "900"),
+	} {
+		var got []string
+		g.handler = g.server.Gate(http.NotFoundHandler(), ststest.Gate{
+			Access: func(r *ststest.SignedRequest) ([]ststest.Access, error) {
+				all, err := ststest.S3Access(r)
+				if err == nil {
+					got = all[0].Context["s3:x-amz-content-sha256"]
+				}
+				return all, err
+			},
+		})
+		if g.serve(r); strings.Join(got, ",") != want {
+			t.Errorf("got %q, want %q: %s", got, want, g.lastCause())
+		}
+	}
+}
+
+// TestGate_Spaces: only U+0020 is folded, as AWS's signers do it.
+func TestGate_Spaces(t *testing.T) {
+	g := newGated(t, ststest.Role{Policies: []string{allowAll}}, ststest.Gate{})
+	for _, value := range []string{"a  b", " a   b ", "a\u3000b", "a\tb", "a\u00a0 b", "\u2003a"} {
+		r := g.request(t, "PUT", catURL, "meow", "s3")
+		r.Header.Set("X-Amz-Meta-Name", value)
+		g.sign(t, r, hashOf("meow"), "s3")
+		if got := g.answer(r); got != "200" {
+			t.Errorf("%q: got %s", value, got)
+		}
 	}
 }
 
@@ -332,14 +440,8 @@ func TestGate_UnsignedChunks(t *testing.T) {
 	g.handler = g.server.Gate(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		header = r.Header
 	}), ststest.Gate{})
-	const kind = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 	const body = "4\r\nmeow\r\n0\r\nx-amz-checksum-crc32:q83v\r\n\r\n"
-	r := httptest.NewRequest("PUT", catURL, strings.NewReader(body))
-	r.Header.Set("X-Amz-Content-Sha256", kind)
-	r.Header.Set("X-Amz-Decoded-Content-Length", "4")
-	r.Header.Set("X-Amz-Trailer", "x-amz-checksum-crc32")
-	r.Header.Set("Content-Encoding", "aws-chunked,gzip")
-	g.sign(t, r, kind, "s3")
+	r := g.unsignedChunks(t, body, "4", "x-amz-checksum-crc32")
 	if got := g.answer(r); got != "200" {
 		t.Fatalf("got %s: %s", got, g.lastCause())
 	}

@@ -58,10 +58,11 @@ func (j *judgement) authenticate() *gateRefusal {
 	var refusal *gateRefusal
 	switch {
 	case header == "" && !presigned:
-		r.Service = "s3"
-		if r.Header.Get("X-Amz-Target") != "" || j.gate.Access != nil {
+		j.endpoint = j.otherEndpoint("s3")
+		if j.endpoint != "" || j.gate.Access != nil || r.Header.Get("X-Amz-Target") != "" {
 			return &gateRefusal{reason: unsigned, message: "Missing Authentication Token"}
 		}
+		r.Service = "s3"
 		r.Region = j.server.config.Region
 		return nil // a resource policy may be for everyone
 	case header != "" && presigned:
@@ -168,6 +169,9 @@ func (j *judgement) checkSignature(session *session, query url.Values) *gateRefu
 	if day := signed.signedAt.Format("20060102"); signed.day != day || !isRegion(signed.region) {
 		return &gateRefusal{reason: wrongScope, message: "The credential scope is not one of the " +
 			"date, a region and a service: " + signed.day + "/" + signed.region}
+	}
+	if refusal := j.checkService(); refusal != nil {
+		return refusal
 	}
 	if name := r.notSigned(); name != "" {
 		return &gateRefusal{reason: notSigned, message: "There were headers present in the " +
@@ -278,12 +282,22 @@ func canonicalRequest(
 		}
 		trimmed := make([]string, len(values))
 		for i, v := range values {
-			trimmed[i] = strings.Join(strings.Fields(v), " ")
+			trimmed[i] = foldSpaces(v)
 		}
 		lines = append(lines, name+":"+strings.Join(trimmed, ","))
 	}
 	lines = append(lines, "", strings.Join(headers, ";"), hash)
 	return strings.Join(lines, "\n")
+}
+
+// spaces are two or more U+0020.
+var spaces = newPattern(` {2,}`)
+
+// foldSpaces is Trimall: "remove excess white space before and after values, and convert sequential
+// spaces to a single space" (IAM User Guide, Create a signed AWS API request). A space is U+0020:
+// AWS's SDK for Go signs other white space within a value as it is.
+func foldSpaces(value string) string {
+	return strings.TrimSpace(spaces().ReplaceAllString(value, " "))
 }
 
 // canonicalQuery sorts the encoded parameters by name and then by value. The equals sign has no

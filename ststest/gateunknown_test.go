@@ -1,0 +1,172 @@
+package ststest_test
+
+import (
+	"maps"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/seed055b7978/delegation/iampolicy"
+	"github.com/seed055b7978/delegation/ststest"
+)
+
+// TestGate_UntoldKeys: a decision that depends on a condition key of which nobody told the gate is
+// none. A key that the action does not have is absent, and one that Access sets is what it says.
+func TestGate_UntoldKeys(t *testing.T) {
+	const allow = `{"Effect": "Allow", "Action": "*", "Resource": "*"}`
+	const getItem = "DynamoDB_20120810.GetItem"
+	leading := func(effect, operator string) string {
+		return `{"Effect": "` + effect + `", "Action": "dynamodb:*", "Resource": "*",
+			"Condition": {"` + operator + `": {"dynamodb:LeadingKeys": ["jane"]}}}`
+	}
+	tagged := func(effect, value string) string {
+		return `{"Effect": "` + effect + `", "Action": "s3:*", "Resource": "*",
+			"Condition": {"StringEquals": {"s3:ExistingObjectTag/team": "` + value + `"}}}`
+	}
+	for _, row := range []struct {
+		name, statements string
+		target           string // of DynamoDB; empty: GetObject
+		told             iampolicy.Context
+		want             string
+		cause            string // a part of it
+	}{
+		{"only others' items", leading("Allow", "ForAllValues:StringEquals"), getItem, nil,
+			"501 UnknownOperationException", "dynamodb:LeadingKeys"},
+		{"others' items denied", allow + "," + leading("Deny", "ForAnyValue:StringEquals"),
+			getItem, nil, "501 UnknownOperationException", "dynamodb:LeadingKeys"},
+		{"told", leading("Allow", "ForAllValues:StringEquals"), getItem,
+			iampolicy.Context{"dynamodb:LeadingKeys": {"bob"}}, "400 AccessDeniedException", ""},
+		{"told and met", leading("Allow", "ForAllValues:StringEquals"), getItem,
+			iampolicy.Context{"dynamodb:LeadingKeys": {"jane"}}, "200", ""},
+		{"told to be absent", leading("Allow", "ForAllValues:StringEquals"), getItem,
+			iampolicy.Context{"dynamodb:LeadingKeys": nil}, "200", ""},
+		{"an action without the key", leading("Allow", "ForAllValues:StringEquals"),
+			"DynamoDB_20120810.DescribeTable", nil, "200", ""},
+		{"allowed anyway", leading("Allow", "StringEquals") + "," + allow, getItem, nil, "200", ""},
+		{"denied anyway", strings.Replace(allow, "Allow", "Deny", 1) + "," +
+			leading("Allow", "StringEquals"), getItem, nil, "400 AccessDeniedException", ""},
+		{"a tag of the table", strings.Replace(leading("Allow", "StringEquals"),
+			"dynamodb:LeadingKeys", "aws:ResourceTag/team", 1), getItem, nil,
+			"501 UnknownOperationException", "aws:ResourceTag/team"},
+
+		{"tag", tagged("Allow", "red"), "", nil, "501 NotImplemented",
+			"s3:ExistingObjectTag/team, which the gate does not know for s3:GetObject; set it in " +
+				"the Context of Gate.Access"},
+		{"denied tag", allow + "," + tagged("Deny", "red"), "", nil, "501 NotImplemented",
+			"s3:ExistingObjectTag/team"},
+		{"no such tag", allow + "," + tagged("Deny", "red"), "",
+			iampolicy.Context{"s3:ExistingObjectTag/site": {"a"}}, "200", ""},
+		{"denied tag in a variable", allow + `, {"Effect": "Deny", "Action": "*",
+			"Resource": "arn:aws:s3:::*/${s3:ExistingObjectTag/name}"}`, "", nil,
+			"501 NotImplemented", "s3:ExistingObjectTag/name"},
+		{"tag in a value", allow + `, {"Effect": "Deny", "Action": "*", "Resource": "*",
+			"Condition": {"StringEquals": {"saml:sub": "${s3:ExistingObjectTag/owner}"}}}`, "",
+			nil, "501 NotImplemented", "s3:ExistingObjectTag/owner"},
+		{"another condition fails", allow + `, {"Effect": "Deny", "Action": "*", "Resource": "*",
+			"Condition": {"StringEquals": {"s3:ExistingObjectTag/team": "red",
+				"saml:sub": "bob"}}}`, "", nil, "200", ""},
+		{"another resource", allow + `, {"Effect": "Deny", "Action": "*",
+			"Resource": "arn:aws:s3:::other/*",
+			"Condition": {"StringEquals": {"s3:ExistingObjectTag/team": "red"}}}`, "", nil,
+			"200", ""},
+		{"another action", allow + `, {"Effect": "Deny", "Action": "s3:PutObject",
+			"Resource": "*",
+			"Condition": {"NumericGreaterThan": {"s3:object-lock-remaining-retention-days": "9"}}}`,
+			"", nil, "200", ""},
+		{"keys of other actions", allow + `, {"Effect": "Deny", "Action": "*", "Resource": "*",
+			"Condition": {"StringLike": {"s3:prefix": "*", "s3:DataAccessPointArn": "*",
+				"dynamodb:LeadingKeys": "*", "aws:RequestTag/team": "*"}}}`, "", nil, "200", ""},
+		{"a key that nobody knows", allow + `, {"Effect": "Deny", "Action": "*", "Resource": "*",
+			"Condition": {"StringLike": {"s3:New": "*"}}}`, "", nil, "501 NotImplemented",
+			"s3:New"},
+	} {
+		policy := `{"Version": "2012-10-17", "Statement": [` + row.statements + `]}`
+		ask := func(r *ststest.SignedRequest) (all []ststest.Access, err error) {
+			if r.Service == "s3" {
+				all, err = ststest.S3Access(r)
+			} else {
+				all, err = ststest.JSONAccess(r)
+			}
+			for _, a := range all {
+				maps.Copy(a.Context, row.told)
+			}
+			return all, err
+		}
+		g := newGated(t, ststest.Role{Policies: []string{policy}}, ststest.Gate{Access: ask})
+		r := g.request(t, http.MethodGet, catURL, "", "s3")
+		if row.target != "" {
+			r = g.targeted(t, "POST", "https://dynamodb.eu-central-1.amazonaws.com/", "dynamodb",
+				row.target, `{"TableName": "t"}`)
+		}
+		got := g.answer(r)
+		if got != row.want || !strings.Contains(g.lastCause(), row.cause) {
+			t.Errorf("%s: got %s, want %s: %s", row.name, got, row.want, g.lastCause())
+		}
+	}
+}
+
+// TestGate_ConditionalWrites: the policy of the Amazon S3 User Guide, Enforce conditional writes on
+// Amazon S3 buckets, example 1, and one that limits retention.
+func TestGate_ConditionalWrites(t *testing.T) {
+	const conditional = `{"Effect": "Allow", "Action": "s3:PutObject", "Resource": "*",
+		"Condition": {"Null": {"s3:if-none-match": "false"},
+			"Bool": {"s3:ObjectCreationOperation": "true"}}}`
+	const brief = `{"Effect": "Allow", "Action": "*", "Resource": "*"},
+		{"Effect": "Deny", "Action": "s3:PutObject", "Resource": "*",
+		 "Condition": {"NumericGreaterThan": {"s3:object-lock-remaining-retention-days": "9"}}}`
+	until := func(date string) map[string]string {
+		return map[string]string{"X-Amz-Object-Lock-Retain-Until-Date": date}
+	}
+	for _, row := range []struct {
+		statements, query string
+		header            map[string]string
+		want              string
+	}{
+		{conditional, "", map[string]string{"If-None-Match": "*"}, "200"},
+		{conditional, "", nil, "403 AccessDenied"},
+		{conditional, "?uploadId=1&partNumber=1", map[string]string{"If-None-Match": "*"},
+			"403 AccessDenied"},
+		{brief, "", until("2026-12-08T12:00:00Z"), "200"},
+		{brief, "", until("2026-12-09T12:00:00Z"), "403 AccessDenied"},
+		{brief, "", until("tomorrow"), "501 NotImplemented"},
+	} {
+		policy := `{"Version": "2012-10-17", "Statement": [` + row.statements + `]}`
+		g := newGated(t, ststest.Role{Policies: []string{policy}}, ststest.Gate{})
+		r := g.request(t, "PUT", catURL+row.query, "", "s3")
+		for name, value := range row.header {
+			r.Header.Set(name, value)
+		}
+		g.sign(t, r, hashOf(""), "s3")
+		if got := g.answer(r); got != row.want {
+			t.Errorf("%s %v: got %s, want %s: %s", row.query, row.header, got, row.want,
+				g.lastCause())
+		}
+	}
+}
+
+// TestJSONAccess_EncryptionContext: KMS has condition keys for the encryption context, and no
+// others of that kind.
+func TestJSONAccess_EncryptionContext(t *testing.T) {
+	const policy = `{"Version": "2012-10-17", "Statement": [
+		{"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*",
+		 "Condition": {"StringEquals": {"kms:EncryptionContext:user": "jane",
+			"kms:CallerAccount": "123456789012"}}},
+		{"Effect": "Deny", "Action": "kms:*", "Resource": "*",
+		 "Condition": {"StringLike": {"kms:EncryptionContext:other": "*"}}},
+		{"Effect": "Deny", "Action": "kms:*", "Resource": "*",
+		 "Condition": {"StringLike": {"kms:ViaService": "*"}}}]}`
+	for body, want := range map[string]string{
+		`{"KeyId": "k", "EncryptionContext": {"user": "jane"}}`: "200",
+		`{"KeyId": "k", "EncryptionContext": {"user": "bob"}}`:  "400 AccessDeniedException",
+		`{"KeyId": "k"}`: "400 AccessDeniedException",
+		`{"KeyId": "k", "EncryptionContext": {"user": "jane", "other": "a"}}`: "400 " +
+			"AccessDeniedException",
+	} {
+		g := newGated(t, ststest.Role{Policies: []string{policy}}, ststest.Gate{})
+		r := g.targeted(t, "POST", "https://kms.eu-central-1.amazonaws.com/", "kms",
+			"TrentService.Decrypt", body)
+		if got := g.answer(r); got != want {
+			t.Errorf("%s: got %s, want %s: %s", body, got, want, g.lastCause())
+		}
+	}
+}
