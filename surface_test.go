@@ -589,6 +589,7 @@ func TestDependencies(t *testing.T) {
 		"go.opentelemetry.io/otel/trace": "spans of events",
 		"golang.org/x/net":               "hosts in Punycode, for URLs of JavaScript rules",
 		"golang.org/x/oauth2":            "ID tokens of its token sources",
+		"golang.org/x/sys":               "what a syslog server has acknowledged, on Linux",
 		"golang.org/x/text":              "Unicode NFC, which Terraform applies to texts",
 		"golang.org/x/term":              "whether a person sees an output: no secrets there",
 		"golang.org/x/time":              "the token buckets of the rate limit",

@@ -1,9 +1,26 @@
 package audit
 
-import "os"
+import (
+	"context"
+	"net"
+	"os"
+	"time"
+)
 
 // SetAppend has a file written by a function.
 func SetAppend(f *File, appendText func(*os.File, []byte) (int, error)) { f.append = appendText }
 
 // Gone is closed when the server has closed the connection that is used now.
 func Gone(s *Syslog) <-chan struct{} { return s.gone }
+
+// Conn is the connection that is used now.
+func Conn(s *Syslog) net.Conn { return s.conn }
+
+// SetReceipt replaces what the kernel tells of a connection, and the pauses between two looks.
+func SetReceipt(
+	s *Syslog, unsent func(net.Conn) (int, error),
+	pause func(context.Context, time.Duration) error,
+) {
+	s.unsent = unsent
+	s.pause = pause
+}

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -37,17 +38,31 @@ var facilities = map[string]int{
 // record.
 const dialTimeout = 5 * time.Second
 
+// The pauses between two looks at what the server has acknowledged. They double, because most
+// servers acknowledge within a millisecond.
+const (
+	firstLook = 50 * time.Microsecond
+	lastLook  = 10 * time.Millisecond
+)
+
 // Syslog sends records to a syslog server, as messages of RFC 5424. Over TCP and TLS a message has
 // its length in front (RFC 6587 §3.4.1, RFC 5425); over UDP and Unix sockets it is a datagram (RFC
 // 5426).
 //
 // Syslog does not acknowledge messages. A sent record has reached only the operating system, or
-// over a Unix socket the server.
+// over a Unix socket the server. With [SyslogOptions.Acknowledged] a record over TCP or TLS has
+// reached the server's operating system.
 type Syslog struct {
 	network  string // unixgram, udp, tcp
 	address  string
 	tls      *tls.Config // nil: none
 	facility int
+	// timeout is how long sent data may stay unacknowledged. Zero: the system's limit.
+	timeout time.Duration
+	// unsent tells how many bytes of a connection the server has not acknowledged. nil: nobody
+	// waits for that.
+	unsent func(net.Conn) (int, error)
+	pause  func(context.Context, time.Duration) error
 
 	turn   turn
 	conn   net.Conn // nil: none
@@ -58,18 +73,37 @@ type Syslog struct {
 	pid  string
 }
 
+// SyslogOptions say how records are sent. The zero value is usable.
+type SyslogOptions struct {
+	// Facility is a name of RFC 5424. Empty: authpriv.
+	Facility string
+	// Trusted has the roots to trust, for tls. nil: those of the system.
+	Trusted *tls.Config
+	// Timeout ends a TCP connection whose server acknowledges nothing for that long. Zero: the
+	// system's limit, about 15 minutes on Linux. It has an effect on Linux only.
+	Timeout time.Duration
+	// Acknowledged has each record over TCP or TLS wait until the server's operating system has
+	// acknowledged it. It has an effect on Linux only.
+	Acknowledged bool
+}
+
 // NewSyslog returns a sink for the server at an address: unix:///dev/log, udp://HOST:PORT,
-// tcp://HOST:PORT or tls://HOST:PORT. facility is a name of RFC 5424; empty is authpriv. For tls,
-// trusted has the roots to trust; nil: those of the system. No connection is made yet.
-func NewSyslog(address, facility string, trusted *tls.Config) (*Syslog, error) {
-	s := &Syslog{turn: newTurn(), host: hostname(), pid: strconv.Itoa(os.Getpid())}
-	if facility == "" {
-		facility = "authpriv"
+// tcp://HOST:PORT or tls://HOST:PORT. No connection is made yet.
+func NewSyslog(address string, o SyslogOptions) (*Syslog, error) {
+	s := &Syslog{
+		timeout: o.Timeout,
+		pause:   sleep,
+		turn:    newTurn(),
+		host:    hostname(),
+		pid:     strconv.Itoa(os.Getpid()),
 	}
-	number, known := facilities[facility]
+	if o.Acknowledged {
+		s.unsent = unacknowledged
+	}
+	number, known := facilities[cmp.Or(o.Facility, "authpriv")]
 	if !known {
 		return nil, fmt.Errorf("facility is %.40q: use user, daemon, auth, authpriv or "+
-			"local0 to local7", facility)
+			"local0 to local7", o.Facility)
 	}
 	s.facility = number
 	u, err := url.Parse(address)
@@ -88,7 +122,7 @@ func NewSyslog(address, facility string, trusted *tls.Config) (*Syslog, error) {
 		s.network = u.Scheme
 	case "tls":
 		s.network = "tcp"
-		s.tls = trusted.Clone()
+		s.tls = o.Trusted.Clone()
 		if s.tls == nil {
 			s.tls = &tls.Config{}
 		}
@@ -112,7 +146,7 @@ func errAddress(address string) error {
 // Name implements Sink.
 func (s *Syslog) Name() string { return "syslog" }
 
-// IsLossy tells whether records can be lost without an error, as over UDP.
+// IsLossy tells whether any record can be lost without an error, as over UDP.
 func (s *Syslog) IsLossy() bool { return s.network == "udp" }
 
 // Open does nothing: a server that is down now may be up when the first record is written.
@@ -137,7 +171,7 @@ func (s *Syslog) write(ctx context.Context, r record) error {
 		return errors.New("the connection to syslog is closed")
 	}
 	message := s.message(r)
-	if s.conn != nil && !s.isGone() && s.send(ctx, message) == nil {
+	if s.conn != nil && !s.isGone() && s.sendAgain(ctx, message) == nil {
 		return nil
 	}
 	s.drop()
@@ -154,13 +188,17 @@ func (s *Syslog) write(ctx context.Context, r record) error {
 func (s *Syslog) dial(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
+	dialer := &net.Dialer{}
+	if s.network == "tcp" && s.timeout > 0 {
+		dialer.Control = endAfter(s.timeout)
+	}
 	var conn net.Conn
 	var err error
 	if s.tls != nil {
-		dialer := &tls.Dialer{Config: s.tls}
-		conn, err = dialer.DialContext(limited, s.network, s.address)
+		overTLS := &tls.Dialer{NetDialer: dialer, Config: s.tls}
+		conn, err = overTLS.DialContext(limited, s.network, s.address)
 	} else {
-		conn, err = new(net.Dialer).DialContext(limited, s.network, s.address)
+		conn, err = dialer.DialContext(limited, s.network, s.address)
 	}
 	if err != nil {
 		return err
@@ -189,13 +227,62 @@ func (s *Syslog) isGone() bool {
 	}
 }
 
+// sendAgain sends over a connection that was used before. It takes half of the time that is left,
+// so that a record that gets no acknowledgment can be sent over a new connection.
+func (s *Syslog) sendAgain(ctx context.Context, message []byte) error {
+	deadline, limited := ctx.Deadline()
+	if !limited || s.unsent == nil {
+		return s.send(ctx, message)
+	}
+	half, cancel := context.WithTimeout(ctx, time.Until(deadline)/2)
+	defer cancel()
+	return s.send(half, message)
+}
+
 func (s *Syslog) send(ctx context.Context, message []byte) error {
 	deadline, _ := ctx.Deadline() // without one it is zero: no limit
 	if err := s.conn.SetWriteDeadline(deadline); err != nil {
 		return err
 	}
-	_, err := s.conn.Write(message)
-	return err
+	if _, err := s.conn.Write(message); err != nil {
+		return err
+	}
+	if s.unsent == nil || s.network != "tcp" {
+		return nil
+	}
+	return s.awaitReceipt(ctx)
+}
+
+// awaitReceipt waits until the server has acknowledged all that was sent. Without it, a record over
+// a connection whose server has vanished would count as written for about 15 minutes (tcp(7),
+// tcp_retries2).
+func (s *Syslog) awaitReceipt(ctx context.Context) error {
+	for pause := firstLook; ; pause = min(2*pause, lastLook) {
+		left, err := s.unsent(s.conn)
+		switch {
+		case err != nil:
+			return err
+		case s.isGone(): // with a reset, what was acknowledged may be lost too
+			return errors.New("the syslog server has closed the connection")
+		case left == 0:
+			return nil
+		}
+		if err := s.pause(ctx, pause); err != nil {
+			return fmt.Errorf("the syslog server has not acknowledged the record; check the "+
+				"network path to it: %w", err)
+		}
+	}
+}
+
+func sleep(ctx context.Context, pause time.Duration) error {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func (s *Syslog) drop() {

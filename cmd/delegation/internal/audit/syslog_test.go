@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -16,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/audit"
@@ -40,7 +42,7 @@ func checkMessage(t *testing.T, got string, priority int) {
 
 func newSyslog(t *testing.T, address string, trusted *tls.Config) *audit.Syslog {
 	t.Helper()
-	s, err := audit.NewSyslog(address, "", trusted)
+	s, err := audit.NewSyslog(address, audit.SyslogOptions{Trusted: trusted})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,6 +147,85 @@ func TestSyslog_Streams(t *testing.T) {
 	}
 }
 
+// TestSyslog_Receipt: a record waits until all bytes are acknowledged. Over a connection that was
+// used before it waits for half of its time, and then goes over a new one.
+func TestSyslog_Receipt(t *testing.T) {
+	server := must(net.Listen("tcp", "127.0.0.1:0"))
+	defer server.Close()
+	s := newSyslog(t, "tcp://"+server.Addr().String(), nil)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
+	end, _ := ctx.Deadline()
+	record := audit.Record(s, same)
+
+	left := []int{300, 200, 0}
+	var pauses []time.Duration
+	audit.SetReceipt(s, func(net.Conn) (int, error) {
+		next := left[0]
+		left = left[1:]
+		return next, nil
+	}, func(_ context.Context, d time.Duration) error {
+		pauses = append(pauses, d)
+		return nil
+	})
+	if err := record(ctx, exchange("alice")); err != nil || len(left) != 0 ||
+		fmt.Sprint(pauses) != "[50µs 100µs]" {
+		t.Errorf("%v, not looked at %v, pauses %v", err, left, pauses)
+	}
+
+	first := audit.Conn(s)
+	var limits []time.Time
+	overIsTime := func(ctx context.Context, _ time.Duration) error {
+		limit, _ := ctx.Deadline()
+		limits = append(limits, limit)
+		return context.DeadlineExceeded
+	}
+	audit.SetReceipt(s, func(conn net.Conn) (int, error) {
+		if conn == first {
+			return 1, nil
+		}
+		return 0, nil
+	}, overIsTime)
+	if err := record(ctx, exchange("bob")); err != nil || audit.Conn(s) == first {
+		t.Errorf("%v: the record did not go over a new connection", err)
+	}
+	if len(limits) != 1 || limits[0].After(end.Add(-29*time.Minute)) {
+		t.Errorf("it waits until %v of %v", limits, end)
+	}
+
+	audit.SetReceipt(s, func(net.Conn) (int, error) { return 1, nil }, overIsTime)
+	err := record(ctx, exchange("carol"))
+	if !errors.Is(err, context.DeadlineExceeded) ||
+		!strings.Contains(err.Error(), "has not acknowledged the record") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestSyslog_Reset: what a server acknowledged before it closed the connection may be lost, so it
+// is sent once more.
+func TestSyslog_Reset(t *testing.T) {
+	server := must(net.Listen("tcp", "127.0.0.1:0"))
+	defer server.Close()
+	s := newSyslog(t, "tcp://"+server.Addr().String(), nil)
+	record := audit.Record(s, same)
+	looks := 0
+	audit.SetReceipt(s, func(net.Conn) (int, error) {
+		if looks++; looks == 2 { // the second record, over the first connection
+			_ = must(server.Accept()).Close()
+			<-audit.Gone(s)
+		}
+		return 0, nil
+	}, func(context.Context, time.Duration) error { return nil })
+	for range 2 {
+		if err := record(t.Context(), exchange("alice")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	conn := must(server.Accept())
+	defer conn.Close()
+	checkMessage(t, framed(t, bufio.NewReader(conn)), 10*8+6)
+}
+
 // TestSyslog_Priority: facility and outcome.
 func TestSyslog_Priority(t *testing.T) {
 	server := must(net.ListenPacket("udp", "127.0.0.1:0"))
@@ -159,7 +240,8 @@ func TestSyslog_Priority(t *testing.T) {
 		{"local7", delegation.OutcomeFailed, "<187>1 "},
 		{"user", "", "<11>1 "},
 	} {
-		s := must(audit.NewSyslog("udp://"+server.LocalAddr().String(), row.facility, nil))
+		s := must(audit.NewSyslog("udp://"+server.LocalAddr().String(),
+			audit.SyslogOptions{Facility: row.facility}))
 		e := exchange("alice")
 		e.Outcome = row.outcome
 		if err := audit.Record(s, same)(t.Context(), e); err != nil {
@@ -218,12 +300,12 @@ func TestNewSyslog_Refuses(t *testing.T) {
 		"tcp://host:601/path", "tls://user@host:6514", "http://host:1", "tcp://h:1#x",
 		"tcp://host:port",
 	} {
-		if _, err := audit.NewSyslog(address, "", nil); err == nil ||
+		if _, err := audit.NewSyslog(address, audit.SyslogOptions{}); err == nil ||
 			!strings.Contains(err.Error(), "udp://HOST:PORT") {
 			t.Errorf("%q: %v", address, err)
 		}
 	}
-	_, err := audit.NewSyslog("unix:///dev/log", "kern", nil)
+	_, err := audit.NewSyslog("unix:///dev/log", audit.SyslogOptions{Facility: "kern"})
 	if err == nil || !strings.Contains(err.Error(), `facility is "kern"`) {
 		t.Errorf("got %v", err)
 	}

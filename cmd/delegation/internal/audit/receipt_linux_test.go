@@ -1,0 +1,104 @@
+package audit_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"net/http/httptest"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/audit"
+)
+
+// serveNothing accepts connections to a socket with a small buffer, and hands them over before
+// anything is read. Its kernel stops to acknowledge when the buffer is full.
+func serveNothing(t *testing.T) (address string, connections <-chan net.Conn) {
+	t.Helper()
+	small := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		return c.Control(func(fd uintptr) {
+			if err := unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 4096); err != nil {
+				t.Error(err)
+			}
+		})
+	}}
+	server := must(small.Listen(t.Context(), "tcp", "127.0.0.1:0"))
+	t.Cleanup(func() { _ = server.Close() })
+	accepted := make(chan net.Conn, 10)
+	go func() {
+		for {
+			conn, err := server.Accept()
+			if err != nil {
+				return
+			}
+			t.Cleanup(func() { _ = conn.Close() })
+			accepted <- conn
+		}
+	}()
+	return server.Addr().String(), accepted
+}
+
+// TestSyslog_Unacknowledged: a record that stays in this machine's buffers counts as written only
+// if nobody asked for more. What the server's kernel has counts in both cases.
+func TestSyslog_Unacknowledged(t *testing.T) {
+	example := httptest.NewUnstartedServer(nil)
+	example.StartTLS()
+	defer example.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(example.Certificate())
+	for _, scheme := range []string{"tcp", "tls"} {
+		for _, acknowledged := range []bool{true, false} {
+			address, connections := serveNothing(t)
+			s := must(audit.NewSyslog(scheme+"://"+address, audit.SyslogOptions{
+				Trusted:      &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+				Acknowledged: acknowledged,
+			}))
+			go func() {
+				conn := <-connections
+				if scheme == "tls" {
+					_ = tls.Server(conn, &tls.Config{
+						Certificates: example.TLS.Certificates,
+						MinVersion:   tls.VersionTLS12,
+					}).Handshake()
+				}
+			}()
+			record := audit.Record(s, same)
+			if err := record(t.Context(), exchange("alice")); err != nil {
+				t.Errorf("%s: a record in the server's buffer: %v", scheme, err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			err := record(ctx, exchange(strings.Repeat("a", 64<<10)))
+			cancel()
+			if acknowledged != errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%s, acknowledged %v: got %v", scheme, acknowledged, err)
+			}
+			_ = s.Close()
+		}
+	}
+}
+
+// TestSyslog_UserTimeout: the kernel ends a connection whose server has vanished after the time for
+// a record.
+func TestSyslog_UserTimeout(t *testing.T) {
+	address, _ := serveNothing(t)
+	s := must(audit.NewSyslog("tcp://"+address, audit.SyslogOptions{Timeout: 7 * time.Second}))
+	t.Cleanup(func() { _ = s.Close() })
+	if err := audit.Record(s, same)(t.Context(), exchange("alice")); err != nil {
+		t.Fatal(err)
+	}
+	raw := must(audit.Conn(s).(syscall.Conn).SyscallConn())
+	var got int
+	var err error
+	failed := raw.Control(func(fd uintptr) {
+		got, err = unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT)
+	})
+	if failed != nil || err != nil || got != 7000 {
+		t.Errorf("%v, %v, got %d ms", failed, err, got)
+	}
+}
