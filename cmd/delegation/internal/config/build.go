@@ -42,8 +42,10 @@ type Builder struct {
 	// withoutValues accepts names of configuration_file that have no value.
 	withoutValues bool
 
-	issuers  []IssuerSettings // of the configuration
-	profiles *profiles        // nil: there are none
+	issuers        []IssuerSettings // of the configuration
+	signingTimeout string           // of the configuration
+
+	profiles *profiles // nil: there are none
 }
 
 // Option changes how [Build] and [Rebuild] work.
@@ -260,6 +262,7 @@ func (b *Builder) requireParts(s *Settings) {
 // delegation returns the library's configuration, except STS and the stores.
 func (b *Builder) delegation(s *Settings) delegation.Config {
 	b.issuers = s.Issuers
+	b.signingTimeout = s.SigningTimeout
 	c := delegation.Config{
 		IdentityProvider:   b.Identity("identity_provider", s.Identity),
 		Rules:              b.Rules(s.Rules, s.Targets),

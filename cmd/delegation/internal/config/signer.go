@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
@@ -70,8 +72,9 @@ func (b *Builder) openSigner(k KeySettings, certificate *x509.Certificate) (cryp
 	if program != "" {
 		program = b.from.resolve(program)
 	}
-	name := fmt.Sprintf("%q %q %x",
-		k.Signer, program, sha256.Sum256(certificate.RawSubjectPublicKeyInfo))
+	timeout := b.programTimeout(k.Signer)
+	name := fmt.Sprintf("%q %q %s %x",
+		k.Signer, program, timeout, sha256.Sum256(certificate.RawSubjectPublicKeyInfo))
 	if known, ok := b.signers[name]; ok {
 		return known, nil
 	}
@@ -84,6 +87,7 @@ func (b *Builder) openSigner(k KeySettings, certificate *x509.Certificate) (cryp
 	opened, err := signer.Open(b.context, signer.Key{
 		URI:     k.Signer,
 		Program: program,
+		Timeout: timeout,
 		Logger:  b.logger,
 	})
 	if err != nil {
@@ -91,6 +95,16 @@ func (b *Builder) openSigner(k KeySettings, certificate *x509.Certificate) (cryp
 	}
 	b.signers[name] = opened
 	return opened, nil
+}
+
+// programTimeout is how long a signature of a program may take, if that is longer than by default.
+// It is part of what a program was started with, so it is 0 whenever it makes no difference.
+func (b *Builder) programTimeout(uri string) time.Duration {
+	timeout, err := time.ParseDuration(b.signingTimeout)
+	if err != nil || timeout <= signer.DefaultTimeout || strings.HasPrefix(uri, "awskms:") {
+		return 0
+	}
+	return timeout
 }
 
 // closeSigners closes the signers that are not needed, because something else is wrong.

@@ -121,15 +121,32 @@ func openAWS(ctx context.Context, asked Key) (*awsSigner, error) {
 	return s, nil
 }
 
-// unfinished is the error for a key that could not be opened. If the time is over, it says so
-// instead.
+// unfinished is the error for a key that could not be opened. If the time is over, it says so, in
+// front of what the last attempt failed with.
 func unfinished(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
 		return err
 	}
-	return temporary(fmt.Sprintf("no public key after %s", openTimeout), "check the network path "+
-		"to the key service (proxy, VPC endpoint, endpoint override)")
+	late := fmt.Sprintf("no public key after %s", openTimeout)
+	if last := new(Error); errors.As(err, &last) {
+		own := *last
+		own.Text = late + ": " + last.Text
+		return &own
+	}
+	return temporary(late, "check the network path to the key service (proxy, VPC endpoint, "+
+		"endpoint override)")
 }
+
+// overdue is the error of a call whose time is over. It keeps what the last attempt failed with,
+// such as missing credentials.
+type overdue struct {
+	cause error // of the context
+	last  error
+}
+
+func (o overdue) Error() string { return o.cause.Error() + ": " + o.last.Error() }
+
+func (o overdue) Unwrap() []error { return []error{o.cause, o.last} }
 
 // awsEndpoint is the endpoint of the URI, or else of the SDK's configuration, or else of the
 // region.
@@ -298,7 +315,11 @@ func (s *awsSigner) SignContext(
 		"MessageType":      "DIGEST",
 		"SigningAlgorithm": "RSASSA_PKCS1_V1_5_" + strings.ReplaceAll(hash, "-", "_"),
 	}
-	if err := s.call(ctx, actionSign, request, &answer); err != nil {
+	err = s.call(ctx, actionSign, request, &answer)
+	if late := (overdue{}); errors.As(err, &late) {
+		return nil, late.cause
+	}
+	if err != nil {
 		return nil, named(s.uri, err)
 	}
 	if keyID(answer.KeyID) != keyID(s.keyARN) {
@@ -345,7 +366,7 @@ func (s *awsSigner) call(ctx context.Context, action string, request, answer any
 		}
 	}
 	if failure != nil && ctx.Err() != nil {
-		return ctx.Err()
+		return overdue{cause: ctx.Err(), last: failure}
 	}
 	return failure
 }
@@ -394,7 +415,8 @@ func (s *awsSigner) request(
 	if err != nil {
 		return nil, temporary(action+": there are no AWS credentials: "+printable(err.Error()),
 			"give the service a role of its instance, pod or task, or AWS_ACCESS_KEY_ID and "+
-				"AWS_SECRET_ACCESS_KEY")
+				"AWS_SECRET_ACCESS_KEY; in a container on EC2, set the instance's metadata option "+
+				"HttpPutResponseHopLimit to 2")
 	}
 	request, err := http.NewRequestWithContext(
 		ctx, http.MethodPost, s.endpoint, bytes.NewReader(body))

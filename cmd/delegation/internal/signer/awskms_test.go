@@ -550,6 +550,29 @@ func TestAWS_NoCredentials(t *testing.T) {
 	wantError(t, err, nil, "there are no AWS credentials", "a role of its instance, pod or task")
 }
 
+// TestAWS_CredentialsHang: a metadata endpoint that never answers, as behind a hop limit of 1, is
+// reported as missing credentials and not as a fault of KMS.
+func TestAWS_CredentialsHang(t *testing.T) {
+	k := newKMS(t)
+	ctx, over := context.WithCancel(t.Context())
+	metadata := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		over()
+		<-r.Context().Done()
+	}))
+	defer metadata.Close()
+	t.Setenv("AWS_ACCESS_KEY_ID", "")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "")
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "false")
+	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", metadata.URL)
+	key := signer.Key{URI: "awskms:///alias/delegation", Logger: slog.New(slog.DiscardHandler)}
+	_, err := signer.Open(ctx, key.WithPause(noPause))
+	wantError(t, err, nil, "no public key after 10s: kms:GetPublicKey: there are no AWS credentials",
+		"HttpPutResponseHopLimit")
+	if k.asked("TrentService.GetPublicKey") != 0 {
+		t.Error("KMS was asked without credentials")
+	}
+}
+
 // TestAWS_URIs: the forms of Sigstore, Go CDK and step-kms.
 func TestAWS_URIs(t *testing.T) {
 	const id = "1234abcd-12ab-34cd-56ef-1234567890ab"

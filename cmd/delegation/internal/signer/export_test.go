@@ -70,7 +70,6 @@ const (
 	LongestWait = longestWait
 	Steady      = steady
 	EndTimeout  = endTimeout
-	MaxGivenUp  = maxGivenUp
 	LogLines    = logLines
 	LogPeriod   = logPeriod
 )

@@ -40,11 +40,18 @@ type process struct {
 	// stop ends the goroutine that writes.
 	stop chan struct{}
 
+	after    func(time.Duration) <-chan time.Time
+	patience time.Duration // without an answer, before it counts as stuck
+
+	// final is closed when it has reported that it will never sign again.
+	final chan struct{}
+
 	mu      sync.Mutex
 	lastID  uint64
 	waiting map[uint64]chan answer
-	givenUp int   // requests given up since the last answer
-	cause   error // why it ended, if it was ended from here
+	// answered is closed by the next answer. nil: nothing was written since the last one.
+	answered chan struct{}
+	cause    error // why it ended, if it was ended from here
 }
 
 // greeting is the first line.
@@ -73,6 +80,8 @@ type wrong struct {
 	Text      string `json:"text"`
 	Remedy    string `json:"remedy"`
 	Temporary bool   `json:"temporary"`
+	Throttled bool   `json:"throttled"`
+	Final     bool   `json:"final"`
 }
 
 func (w *wrong) err(secrets redactor) *Error {
@@ -80,6 +89,7 @@ func (w *wrong) err(secrets redactor) *Error {
 		Text:      printable(secrets.clean(w.Text)),
 		Remedy:    printable(secrets.clean(w.Remedy)),
 		Temporary: w.Temporary,
+		Throttled: w.Throttled,
 	}
 }
 
@@ -108,7 +118,11 @@ func startProcess(ctx context.Context, path string, key Key) (*process, error) {
 		exited:  make(chan error, 1),
 		done:    make(chan struct{}),
 		stop:    make(chan struct{}),
+		final:   make(chan struct{}),
 		waiting: map[uint64]chan answer{},
+
+		after:    key.after,
+		patience: max(key.Timeout, DefaultTimeout),
 	}
 	go p.write()
 	first := make(chan error, 1)
@@ -152,6 +166,7 @@ func (p *process) write() {
 	for {
 		select {
 		case line := <-p.lines:
+			p.expectAnswer()
 			if _, err := p.input.Write(line); err != nil {
 				return // the program has ended, or is about to
 			}
@@ -159,6 +174,36 @@ func (p *process) write() {
 			return
 		}
 	}
+}
+
+// expectAnswer begins to wait for an answer to what is about to be written, unless one is awaited
+// already.
+func (p *process) expectAnswer() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.answered != nil {
+		return
+	}
+	p.answered = make(chan struct{})
+	go p.killIfSilent(p.answered, p.after(p.patience))
+}
+
+// killIfSilent kills the program if it answers nothing for longer than a signature may take, while
+// a request is open. It is then stuck. Callers that leave early do not matter: a slow program still
+// answers their requests.
+func (p *process) killIfSilent(answered <-chan struct{}, late <-chan time.Time) {
+	select {
+	case <-answered:
+		return
+	case <-p.done:
+		return
+	case <-late:
+	}
+	if isOver(answered) {
+		return
+	}
+	p.kill(temporary(fmt.Sprintf("%s answered nothing for %s", p.name, p.patience),
+		"check the key service"))
 }
 
 // read reads the program's output until it ends. The result of the first line goes to first.
@@ -230,18 +275,26 @@ func (p *process) take(line []byte, secrets redactor) error {
 		return p.speaksOtherwise()
 	}
 	if a.Error != nil {
-		a.Error = &wrong{
-			Text:      secrets.clean(a.Error.Text),
-			Remedy:    secrets.clean(a.Error.Remedy),
-			Temporary: a.Error.Temporary,
-		}
+		a.Error.Text = secrets.clean(a.Error.Text)
+		a.Error.Remedy = secrets.clean(a.Error.Remedy)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.givenUp = 0
+	if p.answered != nil {
+		close(p.answered)
+		p.answered = nil
+	}
 	if waits, ok := p.waiting[a.ID]; ok {
 		delete(p.waiting, a.ID)
 		waits <- a // never blocks: the channel has room for one
+	}
+	if a.Error != nil && a.Error.Final && !isOver(p.final) {
+		if p.cause == nil {
+			own := a.Error.err(redactor{})
+			own.Temporary = false
+			p.cause = own
+		}
+		close(p.final)
 	}
 	return nil
 }
@@ -258,7 +311,7 @@ func (p *process) sign(ctx context.Context, digest []byte, hash string) ([]byte,
 	case <-p.done:
 		return nil, p.failure()
 	case <-ctx.Done():
-		p.giveUp(id)
+		p.forget(id)
 		return nil, ctx.Err()
 	}
 	select {
@@ -270,7 +323,7 @@ func (p *process) sign(ctx context.Context, digest []byte, hash string) ([]byte,
 	case <-p.done:
 		return nil, p.failure()
 	case <-ctx.Done():
-		p.giveUp(id)
+		p.forget(id)
 		return nil, ctx.Err()
 	}
 }
@@ -285,21 +338,11 @@ func (p *process) wait() (id uint64, waits chan answer) {
 	return p.lastID, waits
 }
 
-// giveUp forgets a request. If the program has not answered many requests in a row, it is stuck and
-// is killed.
-func (p *process) giveUp(id uint64) {
+// forget forgets a request whose caller has left.
+func (p *process) forget(id uint64) {
 	p.mu.Lock()
-	_, waited := p.waiting[id]
+	defer p.mu.Unlock()
 	delete(p.waiting, id)
-	if waited {
-		p.givenUp++
-	}
-	stuck := p.givenUp >= maxGivenUp
-	p.mu.Unlock()
-	if stuck {
-		p.kill(temporary(fmt.Sprintf("%s answered none of %d requests", p.name, maxGivenUp),
-			"check the key service"))
-	}
 }
 
 // kill ends the program at once. If there are several causes, the first is kept.

@@ -29,10 +29,6 @@ const (
 
 	// endTimeout is how long a program may take to end after its input was closed.
 	endTimeout = 5 * time.Second
-
-	// maxGivenUp is how many requests in a row may be given up before the program counts as stuck,
-	// and is restarted.
-	maxGivenUp = 16
 )
 
 // programSigner is a key with which a program signs. The program is restarted if it ends.
@@ -47,6 +43,7 @@ type programSigner struct {
 	mu      sync.Mutex
 	process *process // nil: none runs
 	failure error    // why none runs
+	final   bool     // none will be started
 	closing sync.Once
 }
 
@@ -115,7 +112,15 @@ func (s *programSigner) supervise(running *process) {
 		case <-s.closed:
 			running.end(s.after(endTimeout))
 			return
+		case <-running.final:
+			s.lost(running.failure(), true)
+			running.end(s.after(endTimeout))
+			return // tokens lock after some attempts with a wrong PIN
 		case <-running.done:
+		}
+		if isOver(running.final) {
+			s.lost(running.failure(), true)
+			return
 		}
 		select {
 		case <-long:
@@ -134,6 +139,7 @@ func (s *programSigner) lost(failure error, final bool) {
 	s.mu.Lock()
 	s.process = nil
 	s.failure = failure
+	s.final = final
 	s.mu.Unlock()
 	consequence := "exchanges fail until it is started again"
 	if final {
@@ -242,8 +248,13 @@ func (s *programSigner) absent(failure error) error {
 	return temporary("the signer program does not run: "+failure.Error(), "it is started again")
 }
 
-// Ended implements Signer.
-func (s *programSigner) Ended() bool { return isOver(s.ended) }
+// Ended implements Signer. It is true before the last program has ended, so that a reload meanwhile
+// opens the key anew.
+func (s *programSigner) Ended() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.final || isOver(s.ended)
+}
 
 func isOver(done <-chan struct{}) bool {
 	select {

@@ -29,6 +29,8 @@ import (
 const (
 	fakeVariable = "DELEGATION_TEST_SIGNER" // its value is the file of the key
 	pinVariable  = "DELEGATION_TEST_PIN"
+
+	stuckAfter = 31 * time.Second // no pause is as long
 )
 
 // TestMain is also the program that signs: what the URI asks for, it does.
@@ -132,6 +134,19 @@ func serve(does string, key *rsa.PrivateKey) {
 		case "says no":
 			fmt.Printf(`{"id":%d,"error":{"text":"busy %s","remedy":"wait","temporary":true}}`+"\n",
 				r.ID, os.Getenv(pinVariable))
+		case "throttled":
+			fmt.Printf(`{"id":%d,"error":{"text":"quota","temporary":true,"throttled":true}}`+"\n",
+				r.ID)
+		case "refuses for good":
+			fmt.Printf(`{"id":%d,"error":{"text":"wrong PIN %s","remedy":"correct the PIN",`+
+				`"final":true}}`+"\n", r.ID, os.Getenv(pinVariable))
+		case "slow":
+			if held = append(held, r); r.Hash == "SHA-512" {
+				for _, one := range held {
+					reply(key, one)
+				}
+				held = nil
+			}
 		case "nonsense":
 			fmt.Println("{")
 		case "too much":
@@ -164,6 +179,8 @@ type program struct {
 	pauses chan time.Duration // what it waits for
 	over   chan time.Time     // ends a wait, for which a value was taken from pauses
 	ends   chan time.Time     // ends the wait for a program that is to end; nil: never
+	// silent gets what ends the wait for an answer, whenever one begins; nil: it never ends.
+	silent chan chan time.Time
 
 	mu       sync.Mutex
 	log      bytes.Buffer
@@ -215,6 +232,7 @@ func newProgram(t *testing.T, does string) *program {
 	p.key = signer.Key{
 		URI:     "test:" + does,
 		Program: executable(t),
+		Timeout: stuckAfter,
 		Logger:  slog.New(slog.NewTextHandler(p, nil)),
 	}.WithAfter(func(d time.Duration) <-chan time.Time {
 		switch d {
@@ -222,6 +240,13 @@ func newProgram(t *testing.T, does string) *program {
 			return nil
 		case signer.EndTimeout:
 			return p.ends
+		case stuckAfter:
+			if p.silent == nil {
+				return nil
+			}
+			late := make(chan time.Time, 1)
+			p.silent <- late
+			return late
 		}
 		p.pauses <- d
 		return p.over
@@ -338,6 +363,14 @@ func TestProgram_SaysNo(t *testing.T) {
 	}
 }
 
+// TestProgram_Throttled: a key service that limits the calls has its own code.
+func TestProgram_Throttled(t *testing.T) {
+	s := newProgram(t, "throttled").open(t)
+	defer s.Close()
+	_, err := sign(t.Context(), s)
+	wantError(t, err, delegation.CodeSignerThrottled, "quota")
+}
+
 // TestProgram_CrashesOnce: a program that ends is started again after a pause. Until then there is
 // an error that may pass. Its last words are in the log, without the PIN.
 func TestProgram_CrashesOnce(t *testing.T) {
@@ -423,40 +456,82 @@ func TestProgram_RefusesLater(t *testing.T) {
 	}
 }
 
-// TestProgram_Stuck: a program that answers none of many requests is killed and started again. One
-// that answers some is not.
+// TestProgram_Stuck: a program that answers nothing for longer than a signature may take is killed
+// and started again, also if all callers have left.
 func TestProgram_Stuck(t *testing.T) {
-	gone, cancel := context.WithCancel(t.Context())
-	cancel()
 	p := newProgram(t, "hang")
+	p.silent = make(chan chan time.Time, 1)
 	s := p.open(t)
-	for range signer.MaxGivenUp {
-		if _, err := sign(gone, s); err != context.Canceled {
-			t.Errorf("got %v", err)
-		}
+	ctx, leave := context.WithCancel(t.Context())
+	left := make(chan error)
+	go func() {
+		_, err := sign(ctx, s)
+		left <- err
+	}()
+	late := <-p.silent // its request is being written
+	leave()
+	if err := <-left; err != context.Canceled {
+		t.Errorf("got %v", err)
 	}
+	late <- time.Time{}
 	if got := <-p.pauses; got != signer.FirstPause {
 		t.Errorf("a pause of %s", got)
 	}
 	_, err := sign(t.Context(), s)
-	wantError(t, err, nil, fmt.Sprintf("answered none of %d requests", signer.MaxGivenUp))
+	wantError(t, err, nil, "answered nothing for 31s")
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
+}
 
-	p = newProgram(t, "works")
-	s = p.open(t)
-	for range 3 {
-		for range signer.MaxGivenUp - 1 {
-			_, _ = sign(gone, s)
+// TestProgram_Slow: callers that leave early do not have a slow program killed, however many they
+// are, nor does the end of a wait that an answer has ended.
+func TestProgram_Slow(t *testing.T) {
+	p := newProgram(t, "slow")
+	p.silent = make(chan chan time.Time, 10)
+	s := p.open(t)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 100 {
+		if _, err := sign(gone, s); err != context.Canceled {
+			t.Errorf("got %v", err)
 		}
-		wantSignature(t, s)
+	}
+	digest := make([]byte, 64)
+	if _, err := s.Sign(nil, digest, crypto.SHA512); err != nil { // with it, it answers all
+		t.Error(err)
+	}
+	(<-p.silent) <- time.Time{}
+	if _, err := s.Sign(nil, digest, crypto.SHA512); err != nil {
+		t.Error(err)
 	}
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
 	if strings.Contains(p.logged(), "signer program ended") {
 		t.Errorf("it was killed:\n%s", p.logged())
+	}
+}
+
+// TestProgram_Final: a program that says that it will never sign again is ended, and not started
+// again: another start would try its PIN again. A reload opens the key anew at once.
+func TestProgram_Final(t *testing.T) {
+	p := newProgram(t, "refuses for good")
+	s := p.open(t)
+	_, err := sign(t.Context(), s)
+	wantError(t, err, delegation.CodeSignerRefused, "wrong PIN [PIN]: correct the PIN")
+	p.await("signer program ended") // with the next start, p.pauses would block
+	if !s.Ended() {
+		t.Error("a reload keeps it")
+	}
+	_, err = sign(t.Context(), s)
+	wantError(t, err, delegation.CodeSignerRefused, "wrong PIN [PIN]", "then reload")
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if log := p.logged(); !strings.Contains(log, "input has ended") ||
+		!strings.Contains(log, "exchanges fail until a reload") {
+		t.Errorf("it was not told to end:\n%s", log)
 	}
 }
 

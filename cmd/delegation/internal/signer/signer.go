@@ -20,8 +20,8 @@ import (
 // openTimeout limits opening a key, which starts a program or calls AWS.
 const openTimeout = 10 * time.Second
 
-// plainTimeout limits a signature that is requested without a context.
-const plainTimeout = 30 * time.Second
+// DefaultTimeout limits a signature that is requested without a context.
+const DefaultTimeout = 30 * time.Second
 
 // Key says which key to open.
 type Key struct {
@@ -30,6 +30,9 @@ type Key struct {
 	// Program is the program to run if the scheme is not awskms. Empty: the program
 	// delegation-signer next to the running one, or in PATH.
 	Program string
+	// Timeout is how long a signature may take. A program that answers nothing for that long, and
+	// for at least 30 seconds, is restarted. Zero: 30 seconds.
+	Timeout time.Duration
 	// Logger logs what the program writes to standard error. It is required.
 	Logger *slog.Logger
 
@@ -117,7 +120,7 @@ func signPlain(
 func signWithin(
 	ctx context.Context, s Signer, random io.Reader, digest []byte, opts crypto.SignerOpts,
 ) ([]byte, error) {
-	limited, cancel := context.WithTimeout(ctx, plainTimeout)
+	limited, cancel := context.WithTimeout(ctx, DefaultTimeout)
 	defer cancel()
 	return s.SignContext(limited, random, digest, opts)
 }
