@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"math/big"
 	"net/http"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
@@ -82,7 +84,9 @@ func Open(ctx context.Context, uri string, o Options) (key.Key, error) {
 	if o.RetryDelay == 0 {
 		o.RetryDelay = retryDelay
 	}
+	host := match[1] + match[2] // one of them is empty
 	client := azcore.ClientOptions{
+		Cloud:     cloudOf(host),
 		Transport: o.Transport,
 		Retry: policy.RetryOptions{
 			MaxRetries:    retries,
@@ -97,7 +101,6 @@ func Open(ctx context.Context, uri string, o Options) (key.Key, error) {
 		return nil, key.Permanent(credentialsRemedy, "no credentials for Azure: %s",
 			key.Short(err.Error()))
 	}
-	host := match[1] + match[2] // one of them is empty
 	keys, err := azkeys.NewClient("https://"+host, tokens{credential},
 		&azkeys.ClientOptions{ClientOptions: client})
 	if err != nil {
@@ -113,6 +116,20 @@ func Open(ctx context.Context, uri string, o Options) (key.Key, error) {
 			"version", k.version)
 	}
 	return k, nil
+}
+
+// cloudOf is the cloud of a host, whose login the credentials need. It is empty if the environment
+// names the login: the SDK reads AZURE_AUTHORITY_HOST only then.
+func cloudOf(host string) cloud.Configuration {
+	switch {
+	case os.Getenv("AZURE_AUTHORITY_HOST") != "":
+		return cloud.Configuration{}
+	case strings.HasSuffix(host, ".azure.cn"):
+		return cloud.AzureChina
+	case strings.HasSuffix(host, ".usgovcloudapi.net"):
+		return cloud.AzureGovernment
+	}
+	return cloud.AzurePublic
 }
 
 const credentialsRemedy = "give the service a managed identity or a workload identity, or set " +
@@ -285,7 +302,7 @@ func (k *vaultKey) refusal(p permission, refused *azcore.ResponseError) error {
 	}
 	switch {
 	case refused.StatusCode == http.StatusTooManyRequests:
-		return key.Temporary("spread the load over more vaults, or use a Managed HSM: "+
+		return key.Throttled("spread the load over more vaults, or use a Managed HSM: "+
 			"https://learn.microsoft.com/azure/key-vault/general/service-limits", "%s", said)
 	case refused.StatusCode >= 500, refused.StatusCode == http.StatusRequestTimeout:
 		return key.Temporary("wait; https://azure.status.microsoft shows outages", "%s", said)

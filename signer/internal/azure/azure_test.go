@@ -51,6 +51,7 @@ func encode(data []byte) string { return base64.RawURLEncoding.EncodeToString(da
 type vault struct {
 	t      *testing.T
 	host   string
+	login  string
 	change func(answer map[string]any)
 	calls  func(w http.ResponseWriter, r *http.Request) (done bool)
 	tokens func(w http.ResponseWriter) (done bool)
@@ -61,7 +62,7 @@ type vault struct {
 }
 
 func newVault(t *testing.T) *vault {
-	return &vault{t: t, host: host, count: map[string]int{}}
+	return &vault{t: t, host: host, login: login, count: map[string]int{}}
 }
 
 // resource is what access tokens are for.
@@ -86,7 +87,7 @@ func (v *vault) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Authorization") == "" {
 		v.note("challenge")
 		w.Header().Set("WWW-Authenticate", fmt.Sprintf(
-			`Bearer authorization="https://%s/%s", resource="%s"`, login, tenant, v.resource()))
+			`Bearer authorization="https://%s/%s", resource="%s"`, v.login, tenant, v.resource()))
 		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
@@ -148,13 +149,13 @@ func (v *vault) sign(r *http.Request) string {
 // serveLogin is what Microsoft's library asks Entra ID.
 func (v *vault) serveLogin(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
-	base := "https://" + login + "/" + tenant
+	base := "https://" + v.login + "/" + tenant
 	switch r.URL.Path {
 	case "/common/discovery/instance":
 		_, _ = fmt.Fprintf(w, `{
 			"tenant_discovery_endpoint":"%s/v2.0/.well-known/openid-configuration",
 			"api-version":"1.1","metadata":[{"preferred_network":%[2]q,"preferred_cache":%[2]q,
-			"aliases":[%[2]q]}]}`, base, login)
+			"aliases":[%[2]q]}]}`, base, v.login)
 	case "/" + tenant + "/v2.0/.well-known/openid-configuration":
 		_, _ = fmt.Fprintf(w, `{"token_endpoint":"%[1]s/oauth2/v2.0/token","issuer":"%[1]s/v2.0",
 			"authorization_endpoint":"%[1]s/oauth2/v2.0/authorize"}`, base)
@@ -188,8 +189,8 @@ func (v *vault) open(uri string) (key.Key, error) {
 	setCredentials(v.t)
 	return azure.Open(v.t.Context(), uri, azure.Options{
 		Transport: &http.Client{Transport: loopback.New(v.t, map[string]http.Handler{
-			v.host: v,
-			login:  http.HandlerFunc(v.serveLogin),
+			v.host:  v,
+			v.login: http.HandlerFunc(v.serveLogin),
 		})},
 		RetryDelay: time.Nanosecond,
 		Log:        slog.New(slog.NewTextHandler(&v.log, nil)),
@@ -554,6 +555,47 @@ func TestCredentials(t *testing.T) {
 			})
 			wantFailure(t, err, "no credentials for Azure", "managed identity", false)
 		})
+	}
+}
+
+// TestClouds: a secret goes to the login of the vault's cloud, unless the environment names another.
+func TestClouds(t *testing.T) {
+	const vaultChina = "my-vault.vault.azure.cn"
+	for name, test := range map[string]struct{ host, environment, login string }{
+		"public":        {host, "", "login.microsoftonline.com"},
+		"China":         {vaultChina, "", "login.chinacloudapi.cn"},
+		"US government": {"hsm.managedhsm.usgovcloudapi.net", "", "login.microsoftonline.us"},
+		"configured": {
+			vaultChina, "https://login.partner.microsoftonline.cn",
+			"login.partner.microsoftonline.cn",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("AZURE_AUTHORITY_HOST", test.environment)
+			v := newVault(t)
+			v.host = test.host
+			v.login = test.login
+			if _, err := v.open("azurekms://" + test.host + "/saml/" + version); err != nil {
+				t.Error(err)
+			}
+			if v.counted("token") != 1 {
+				t.Errorf("%d tokens", v.counted("token"))
+			}
+		})
+	}
+}
+
+// TestThrottled: what Key Vault limits is marked, so that the client is told.
+func TestThrottled(t *testing.T) {
+	v := newVault(t)
+	k := v.mustOpen()
+	for status, want := range map[int]bool{429: true, 503: false, 403: false} {
+		v.calls = refuse(status, "", "")
+		_, err := k.Sign(t.Context(), crypto.SHA256, digest[:])
+		var failure *key.Failure
+		if !errors.As(err, &failure) || failure.Throttled != want {
+			t.Errorf("%d: got %+v", status, err)
+		}
 	}
 }
 

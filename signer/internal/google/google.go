@@ -33,6 +33,8 @@ const (
 
 	attempts  = 3
 	firstWait = 200 * time.Millisecond // the next one is twice as long
+	// restAfterFailure is the minimum time between a failed request for an access token and the next.
+	restAfterFailure = time.Second
 	// attemptTimeout leaves room for a second attempt within protocol.SignTimeout.
 	attemptTimeout = 8 * time.Second
 	maxAnswer      = 64 << 10
@@ -63,11 +65,13 @@ type Options struct {
 	Transport http.RoundTripper
 	// Wait waits between two attempts. It fails when the context ends.
 	Wait func(context.Context, time.Duration) error
+	Now  func() time.Time
 }
 
 type version struct {
 	name   string // projects/…/cryptoKeyVersions/…
 	client *http.Client
+	tokens *tokens
 	wait   func(context.Context, time.Duration) error
 	public *rsa.PublicKey
 	hash   crypto.Hash
@@ -85,6 +89,9 @@ func Open(ctx context.Context, uri string, o Options) (key.Key, error) {
 	if o.Wait == nil {
 		o.Wait = wait
 	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	// Access tokens are fetched for as long as the program runs, through the same transport.
 	lasting := context.WithValue(context.WithoutCancel(ctx), oauth2.HTTPClient,
 		&http.Client{Transport: o.Transport, Timeout: attemptTimeout})
@@ -94,11 +101,11 @@ func Open(ctx context.Context, uri string, o Options) (key.Key, error) {
 			key.Short(err.Error()))
 	}
 	v := &version{name: match[1], wait: o.Wait}
+	v.tokens = &tokens{source: credentials.TokenSource, now: o.Now}
 	v.client = &http.Client{
-		Transport: &oauth2.Transport{Source: tokens{credentials.TokenSource}, Base: o.Transport},
+		Transport: o.Transport,
 		Timeout:   attemptTimeout,
-		// Redirects are refused, because the transport would send the access token to any host that
-		// an answer names.
+		// Redirects are refused, because an answer must not choose the host of a request.
 		CheckRedirect: func(*http.Request, []*http.Request) error {
 			return http.ErrUseLastResponse
 		},
@@ -218,7 +225,11 @@ func (v *version) call(
 		if err == nil || attempt == attempts || !errors.As(err, &failure) || !failure.Temporary {
 			return err
 		}
-		if v.wait(ctx, delay) != nil {
+		pause := delay
+		if errors.As(err, new(noToken)) {
+			pause = max(pause, restAfterFailure) // until then the failure stays the same
+		}
+		if v.wait(ctx, pause) != nil {
 			return err
 		}
 		delay *= 2
@@ -236,6 +247,11 @@ func (v *version) attempt(
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}
+	token, err := v.tokens.get(ctx)
+	if err != nil {
+		return noToken{tokenFailure(err)}
+	}
+	token.SetAuthHeader(request)
 	response, err := v.client.Do(request)
 	if err != nil {
 		return unreachable(err)
@@ -256,33 +272,96 @@ func (v *version) attempt(
 	return nil
 }
 
-// tokens marks the errors of requests for access tokens. The same calls return them and all others.
-type tokens struct{ source oauth2.TokenSource }
+// tokens are access tokens. All callers share one request for the next one, and each waits no
+// longer than its context: Token of a source has no context, and holds a lock.
+type tokens struct {
+	source oauth2.TokenSource
+	now    func() time.Time
 
-type tokenError struct{ error }
-
-func (e tokenError) Unwrap() error { return e.error }
-
-func (t tokens) Token() (*oauth2.Token, error) {
-	token, err := t.source.Token()
-	if err != nil {
-		return nil, tokenError{err}
-	}
-	return token, nil
+	mu       sync.Mutex
+	current  *fetch // nil: none yet
+	failedAt time.Time
 }
+
+// fetch is a request for a token. Its result may be read after done is closed.
+type fetch struct {
+	done  chan struct{}
+	token *oauth2.Token
+	err   error
+}
+
+// get returns a valid token, or the failure of the last request for a second.
+func (t *tokens) get(ctx context.Context) (*oauth2.Token, error) {
+	f := t.fetch()
+	select {
+	case <-f.done:
+		return f.token, f.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// fetch returns the current request, or starts one if its result is of no use any more.
+func (t *tokens) fetch() *fetch {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.current != nil && t.isUsable(t.current) {
+		return t.current
+	}
+	f := &fetch{done: make(chan struct{})}
+	t.current = f
+	go t.run(f)
+	return f
+}
+
+// isUsable tells whether a request is still under way, or has a result that is. The caller holds
+// mu.
+func (t *tokens) isUsable(f *fetch) bool {
+	select {
+	case <-f.done:
+	default:
+		return true
+	}
+	if f.err != nil {
+		return t.now().Before(t.failedAt.Add(restAfterFailure))
+	}
+	return f.token.Valid()
+}
+
+// run asks the source. A panic of it is an error, because nobody else could recover it.
+func (t *tokens) run(f *fetch) {
+	defer func() {
+		if r := recover(); r != nil {
+			f.err = fmt.Errorf("the source of access tokens panicked: %v", r)
+		}
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if f.err != nil {
+			t.failedAt = t.now()
+		}
+		close(f.done)
+	}()
+	f.token, f.err = t.source.Token()
+}
+
+// noToken is a failure to get an access token, which stays the same for a second.
+type noToken struct{ error }
+
+func (e noToken) Unwrap() error { return e.error }
 
 // unreachable makes the error for a call that Cloud KMS did not answer.
 func unreachable(err error) error {
-	var token tokenError
-	if !errors.As(err, &token) {
-		return key.Temporary("look at DNS, the proxy and the firewall between the service and "+
-			"cloudkms.googleapis.com", "no answer from Cloud KMS: %s", key.Short(cause(err)))
-	}
+	return key.Temporary("look at DNS, the proxy and the firewall between the service and "+
+		"cloudkms.googleapis.com", "no answer from Cloud KMS: %s", key.Short(cause(err)))
+}
+
+// tokenFailure makes the error for a call without an access token.
+func tokenFailure(err error) error {
 	var refused *oauth2.RetrieveError
 	if !errors.As(err, &refused) || refused.Response == nil {
 		return key.Temporary("look at the credentials file, and at the network between the "+
 			"service and the token endpoint", "no access token for Google Cloud: %s",
-			key.Short(cause(token)))
+			key.Short(cause(err)))
 	}
 	status := refused.Response.StatusCode
 	if status == http.StatusTooManyRequests || status >= 500 {
@@ -329,7 +408,7 @@ func refusal(name string, p permission, status int, body []byte) error {
 	}
 	switch {
 	case status == http.StatusTooManyRequests:
-		return key.Temporary("use more keys, or request a higher quota of cryptographic requests: "+
+		return key.Throttled("use more keys, or request a higher quota of cryptographic requests: "+
 			"https://cloud.google.com/kms/quotas", "%s", said)
 	case status >= 500 || status == http.StatusRequestTimeout:
 		return key.Temporary("wait; https://status.cloud.google.com shows outages", "%s", said)

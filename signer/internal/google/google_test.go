@@ -1,6 +1,7 @@
 package google_test
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -56,10 +57,12 @@ type cloud struct {
 	damage    func(answer map[string]any)
 	calls     func(w http.ResponseWriter, r *http.Request) (done bool)
 	tokens    func(w http.ResponseWriter) (done bool)
+	life      int // of access tokens, in seconds
 
 	mu    sync.Mutex
 	count map[string]int
 	waits []time.Duration
+	now   time.Time
 }
 
 func newCloud(t *testing.T) *cloud {
@@ -147,7 +150,8 @@ func (c *cloud) serveToken(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = fmt.Fprintf(w, `{"access_token":%q,"token_type":"Bearer","expires_in":3600}`, secret)
+	_, _ = fmt.Fprintf(w, `{"access_token":%q,"token_type":"Bearer","expires_in":%d}`, secret,
+		cmp.Or(c.life, 3600))
 }
 
 // open opens the key with the credentials of a service account.
@@ -177,8 +181,16 @@ func (c *cloud) open(uri string) (key.Key, error) {
 			"oauth2.googleapis.com":   http.HandlerFunc(c.serveToken),
 		}),
 		Wait: func(ctx context.Context, d time.Duration) error {
+			c.mu.Lock()
+			defer c.mu.Unlock()
 			c.waits = append(c.waits, d)
+			c.now = c.now.Add(d)
 			return ctx.Err()
+		},
+		Now: func() time.Time {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			return c.now
 		},
 	})
 }
@@ -494,6 +506,89 @@ func TestTokens(t *testing.T) {
 				t.Error("Cloud KMS was called without a token")
 			}
 		})
+	}
+}
+
+// TestTokens_Slow: signatures wait for one request for a token, and none for longer than its
+// context.
+func TestTokens_Slow(t *testing.T) {
+	c := newCloud(t)
+	c.life = 1 // shorter than the SDK's reserve: each signature needs another
+	k := c.mustOpen()
+	entered, release := make(chan struct{}, 10), make(chan struct{})
+	c.tokens = func(http.ResponseWriter) bool {
+		entered <- struct{}{}
+		<-release
+		return false
+	}
+	before := c.counted("token")
+	ctx, leave := context.WithCancel(t.Context())
+	left := make(chan error)
+	const callers = 8
+	for range callers {
+		go func() {
+			_, err := k.Sign(ctx, crypto.SHA256, digest[:])
+			left <- err
+		}()
+	}
+	<-entered
+	leave()
+	for range callers {
+		wantFailure(t, <-left, "no access token for Google Cloud: context canceled", "network", true)
+	}
+	if got := c.counted("token") - before; got != 1 {
+		t.Errorf("%d requests for a token", got)
+	}
+	close(release)
+	if _, err := k.Sign(t.Context(), crypto.SHA256, digest[:]); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestTokens_Rest: a failure is remembered for a second, and a retry waits for its end.
+func TestTokens_Rest(t *testing.T) {
+	c := newCloud(t)
+	c.life = 1
+	k := c.mustOpen()
+	c.tokens = func(w http.ResponseWriter) bool {
+		w.WriteHeader(http.StatusBadRequest)
+		return true
+	}
+	before := c.counted("token")
+	for range 5 {
+		_, err := k.Sign(t.Context(), crypto.SHA256, digest[:])
+		wantFailure(t, err, "token endpoint answered with 400", "not be revoked", false)
+	}
+	if got := c.counted("token") - before; got != 1 {
+		t.Errorf("%d requests for a token within a second", got)
+	}
+	c.now = c.now.Add(time.Second)
+	c.tokens = func(w http.ResponseWriter) bool {
+		if c.counted("token")-before > 2 {
+			return false
+		}
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return true
+	}
+	if _, err := k.Sign(t.Context(), crypto.SHA256, digest[:]); err != nil {
+		t.Error(err)
+	}
+	if got := fmt.Sprint(c.waits); got != "[1s]" {
+		t.Errorf("waits: %s", got)
+	}
+}
+
+// TestThrottled: what Cloud KMS limits is marked, so that the client is told.
+func TestThrottled(t *testing.T) {
+	c := newCloud(t)
+	k := c.mustOpen()
+	for status, want := range map[int]bool{429: true, 503: false, 403: false} {
+		c.calls = refuse(status, "", "x")
+		_, err := k.Sign(t.Context(), crypto.SHA256, digest[:])
+		var failure *key.Failure
+		if !errors.As(err, &failure) || failure.Throttled != want {
+			t.Errorf("%d: got %+v", status, err)
+		}
 	}
 }
 

@@ -31,6 +31,10 @@ type Failure struct {
 	Remedy string // what the operator can do
 	// Temporary says that the same call may succeed later without a change.
 	Temporary bool
+	// Throttled says that the key's store limits the calls.
+	Throttled bool
+	// Final says that no later call can succeed, and that the program has to end.
+	Final bool
 }
 
 func (f *Failure) Error() string { return f.Text }
@@ -43,6 +47,13 @@ func Permanent(remedy, format string, args ...any) *Failure {
 // Temporary returns a Failure that may pass without a change. The text is a format.
 func Temporary(remedy, format string, args ...any) *Failure {
 	return &Failure{Text: fmt.Sprintf(format, args...), Remedy: remedy, Temporary: true}
+}
+
+// Throttled returns a Temporary of a store that limits the calls.
+func Throttled(remedy, format string, args ...any) *Failure {
+	f := Temporary(remedy, format, args...)
+	f.Throttled = true
+	return f
 }
 
 // FailureOf returns the Failure of an error. An error without one gets a general remedy.

@@ -66,11 +66,19 @@ type errorOut struct {
 	Text      string `json:"text"`
 	Remedy    string `json:"remedy"`
 	Temporary bool   `json:"temporary"`
+	Throttled bool   `json:"throttled,omitempty"`
+	Final     bool   `json:"final,omitempty"`
 }
 
 func errorOf(err error) *errorOut {
 	f := key.FailureOf(err)
-	return &errorOut{Text: f.Text, Remedy: f.Remedy, Temporary: f.Temporary}
+	return &errorOut{
+		Text:      f.Text,
+		Remedy:    f.Remedy,
+		Temporary: f.Temporary,
+		Throttled: f.Throttled,
+		Final:     f.Final,
+	}
 }
 
 // Server serves one key. All fields are required.

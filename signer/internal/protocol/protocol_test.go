@@ -61,6 +61,8 @@ type line struct {
 	Error     *struct {
 		Text, Remedy *string
 		Temporary    *bool
+		Throttled    bool
+		Final        bool
 	} `json:"error"`
 }
 
@@ -383,6 +385,21 @@ func TestServe_Failures(t *testing.T) {
 				t.Errorf("%+v", l.Error)
 			}
 		})
+	}
+}
+
+// TestServe_Marks: throttled and final are members of the error only where they are true.
+func TestServe_Marks(t *testing.T) {
+	for _, f := range []*key.Failure{
+		key.Throttled("wait", "quota"), key.Temporary("wait", "busy"), {Text: "PIN", Final: true},
+	} {
+		s := serveKey(t, &softKey{before: func(context.Context) error { return f }})
+		s.send(requestOf(1))
+		got := s.read().Error
+		if got == nil || got.Throttled != f.Throttled || got.Final != f.Final ||
+			*got.Temporary != f.Temporary {
+			t.Errorf("got %+v, want %+v", got, f)
+		}
 	}
 }
 

@@ -71,7 +71,13 @@ func (k *tokenKey) failureOf(err error) error {
 	if strings.HasPrefix(where, "C_") {
 		text += " from " + where
 	}
-	return &key.Failure{Text: text, Remedy: a.remedy, Temporary: a.temporary}
+	return &key.Failure{
+		Text:      text,
+		Remedy:    a.remedy,
+		Temporary: a.temporary,
+		// The PIN is never tried again, so only another program can sign.
+		Final: k.pinRefused.Load() != nil && isPIN(err),
+	}
 }
 
 // nameOf returns the name in the specification, or the number of a vendor's own code.
@@ -92,10 +98,12 @@ func (k *tokenKey) adviceOn(code pkcs11.Error) (advice, bool) {
 			"service: " + k.loginCommand(), false}, true
 	case pkcs11.CKR_PIN_LOCKED:
 		return advice{"the token has locked the PIN after too many wrong ones",
-			"have the token's security officer set a new PIN", false}, true
+			"have the token's security officer set a new PIN, configure it, and reload or restart " +
+				"the service", false}, true
 	case pkcs11.CKR_PIN_EXPIRED:
 		return advice{"the PIN has expired", "set a new PIN: pkcs11-tool --module " +
-			k.uri.ModulePath + " --login --change-pin", false}, true
+			k.uri.ModulePath + " --login --change-pin; then configure it, and reload or restart the service",
+			false}, true
 	case pkcs11.CKR_USER_PIN_NOT_INITIALIZED:
 		return advice{"the token has no PIN for users", "have the token's security officer set " +
 			"one: pkcs11-tool --module " + k.uri.ModulePath + " --login --login-type so --init-pin",

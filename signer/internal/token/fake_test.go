@@ -101,6 +101,7 @@ type module struct {
 	most     int
 	fail     func(function string) error
 	signs    func() error // runs in C_Sign
+	begins   func()       // runs at the end of C_SignInit
 }
 
 func newModule(t *testing.T, slots ...*slot) *module {
@@ -348,6 +349,16 @@ func (m *module) GetAttributeValue(
 }
 
 func (m *module) SignInit(
+	s pkcs11.SessionHandle, mechanism []*pkcs11.Mechanism, handle pkcs11.ObjectHandle,
+) error {
+	err := m.signInit(s, mechanism, handle)
+	if m.begins != nil {
+		m.begins()
+	}
+	return err
+}
+
+func (m *module) signInit(
 	s pkcs11.SessionHandle, mechanism []*pkcs11.Mechanism, handle pkcs11.ObjectHandle,
 ) error {
 	m.mu.Lock()

@@ -75,6 +75,9 @@ type tokenKey struct {
 	provenPIN string // the token has accepted it
 
 	pinRefused atomic.Pointer[error] // the PIN is never tried after that
+	// loggingIn is held for the login of one signature, so that of several signatures with a wrong
+	// PIN only the first one tries it.
+	loggingIn sync.Mutex
 }
 
 // connection is the state of the token after C_Initialize.
@@ -240,12 +243,24 @@ func (k *tokenKey) signIn(
 		return nil, err
 	}
 	if c.alwaysAuthenticate {
-		err := k.module.Login(session, pkcs11.CKU_CONTEXT_SPECIFIC, k.provenPIN)
-		if err != nil {
-			return nil, k.loginFailed(err)
+		if err := k.loginOnce(session); err != nil {
+			return nil, err
 		}
 	}
 	return k.module.Sign(session, slices.Concat(prefixes[hash], digest))
+}
+
+// loginOnce logs in for one signature (PKCS #11, CKA_ALWAYS_AUTHENTICATE).
+func (k *tokenKey) loginOnce(session pkcs11.SessionHandle) error {
+	k.loggingIn.Lock()
+	defer k.loggingIn.Unlock()
+	if refused := k.pinRefused.Load(); refused != nil {
+		return *refused
+	}
+	if err := k.module.Login(session, pkcs11.CKU_CONTEXT_SPECIFIC, k.provenPIN); err != nil {
+		return k.loginFailed(err)
+	}
+	return nil
 }
 
 // reconnect replaces the connection that was used, unless another call has already replaced it.

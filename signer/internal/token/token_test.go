@@ -575,6 +575,68 @@ func TestSign_AlwaysAuthenticate(t *testing.T) {
 	}
 }
 
+// TestSign_AlwaysAuthenticateByMany: of signatures at the same time, one tries a PIN that the token
+// does not accept any more.
+func TestSign_AlwaysAuthenticateByMany(t *testing.T) {
+	m := newModule(t, tokenSlot("saml",
+		keyObject(private(), "signing", "1").set(pkcs11.CKA_ALWAYS_AUTHENTICATE, true)))
+	k := newWorld(t, m).mustOpen()
+	const sessions = 8
+	var together sync.WaitGroup
+	together.Add(sessions)
+	m.begins = func() {
+		together.Done()
+		together.Wait()
+	}
+	m.failNext("C_Login", sessions, pkcs11.CKR_PIN_INCORRECT)
+	var all sync.WaitGroup
+	for range sessions {
+		all.Go(func() {
+			_, err := k.Sign(t.Context(), crypto.SHA256, digest[:])
+			wantFailure(t, err, "CKR_PIN_INCORRECT", "correct the PIN", false)
+		})
+	}
+	all.Wait()
+	if m.counted("C_Login") != 2 { // one of them at the start
+		t.Errorf("%d logins", m.counted("C_Login"))
+	}
+}
+
+// TestSign_Final: after a refused PIN no signature can succeed, and the service is told so. Other
+// errors may end without another program.
+func TestSign_Final(t *testing.T) {
+	for code, want := range map[uint]bool{
+		pkcs11.CKR_PIN_INCORRECT: true,
+		pkcs11.CKR_PIN_LOCKED:    true,
+		pkcs11.CKR_PIN_EXPIRED:   true,
+		pkcs11.CKR_DEVICE_ERROR:  false,
+	} {
+		m := newModule(t, tokenSlot("saml", keyObject(private(), "signing", "1")))
+		k := newWorld(t, m).mustOpen()
+		lost := true
+		m.mu.Lock()
+		m.fail = func(function string) error {
+			switch {
+			case function == "C_Sign" && lost:
+				lost = false
+				return pkcs11.Error(pkcs11.CKR_SESSION_HANDLE_INVALID)
+			case function == "C_Login":
+				return pkcs11.Error(code)
+			}
+			return nil
+		}
+		m.mu.Unlock()
+		for range 2 {
+			_, err := k.Sign(t.Context(), crypto.SHA256, digest[:])
+			var failure *key.Failure
+			if !errors.As(err, &failure) || failure.Final != want {
+				t.Errorf("%s: got %+v", name(code), err)
+			}
+		}
+		k.Close()
+	}
+}
+
 // TestSign_Stuck: a library that does not return holds up no request for longer than its context,
 // nor more than eight threads. After a minute the program ends.
 func TestSign_Stuck(t *testing.T) {
