@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed055b7978/delegation/internal/freshness"
 	"github.com/seed055b7978/delegation/internal/guard"
 	"github.com/seed055b7978/delegation/internal/idtoken"
 	"github.com/seed055b7978/delegation/internal/jsonvalue"
@@ -489,6 +490,8 @@ func (x *exchange) loadProfile(ctx context.Context, user *User) error {
 	var extra map[string]any // not read if the loader was left
 	const name = "the profile loader"
 	err := limit.do(ctx, name, name, func(ctx context.Context) (err error) {
+		// The package profile then uses no answer from before the user's sessions were ended.
+		ctx = freshness.WithEnded(ctx, x.revoked)
 		extra, err = x.config.Profile(ctx, user)
 		return err
 	})

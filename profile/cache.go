@@ -10,6 +10,8 @@ import (
 type entry struct {
 	profile map[string]any
 	at      time.Time
+	// ended is the latest end of the user's sessions that was known when it was asked for.
+	ended time.Time
 
 	of    key
 	bytes int

@@ -30,6 +30,7 @@ import (
 
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/internal/document"
+	"github.com/seed055b7978/delegation/internal/freshness"
 	"github.com/seed055b7978/delegation/internal/guard"
 )
 
@@ -126,6 +127,7 @@ type source interface {
 // flight is a request that is under way. profile and err are read after done is closed.
 type flight struct {
 	done    chan struct{}
+	ended   time.Time // as entry.ended
 	profile map[string]any
 	err     error
 }
@@ -238,7 +240,8 @@ func (c *Config) client(problem func(string, ...any)) *http.Client {
 
 // Load returns the profile of a user, by the claims iss and sub. It is a [delegation.ProfileFunc].
 // The map is shared and must not be changed; an exchange copies it. If the user has no profile and
-// AllowMissing is set, the map is empty.
+// AllowMissing is set, the map is empty. In an exchange, no answer from before the user's sessions
+// were ended is used, also if another process ended them (see [delegation.Revocations]).
 //
 // An error has one of the codes of profiles, such as [delegation.CodeProfileUnavailable], as
 // errors.Is finds it. It holds no token, no secret and nothing of an answer. If the context ends,
@@ -274,8 +277,12 @@ var errMissing = errors.New(
 
 func (l *Loader) load(ctx context.Context, of key) (map[string]any, error) {
 	now := l.config.Now()
+	ended := freshness.EndedOf(ctx)
 	l.mu.Lock()
 	held := l.cache.get(of)
+	if held != nil && held.ended.Before(ended) {
+		held = nil // not even as an older answer
+	}
 	if held != nil && held.isFresh(now, l.config.CacheFor) {
 		l.mu.Unlock()
 		return l.answer(held)
@@ -285,8 +292,12 @@ func (l *Loader) load(ctx context.Context, of key) (map[string]any, error) {
 		return l.stale(held, of, now, err)
 	}
 	f := l.flights[of]
-	if f == nil {
-		f = &flight{done: make(chan struct{}), err: errors.New("the request ended its goroutine")}
+	if f == nil || f.ended.Before(ended) {
+		f = &flight{
+			done:  make(chan struct{}),
+			ended: ended,
+			err:   errors.New("the request ended its goroutine"),
+		}
 		l.flights[of] = f
 		go l.fly(context.WithoutCancel(ctx), of, f)
 	}
@@ -347,14 +358,14 @@ func (l *Loader) settle(of key, f *flight) {
 	if l.flights[of] == f {
 		delete(l.flights, of)
 		if f.err == nil && l.config.CacheFor > 0 {
-			l.cache.add(of, &entry{profile: f.profile, at: now})
+			l.cache.add(of, &entry{profile: f.profile, at: now, ended: f.ended})
 		}
 	}
 	l.rest.note(f.err, now)
 }
 
-// Forget drops the profile of a user, so that the next exchange asks for it. With an empty subject
-// it drops all.
+// Forget drops the profile of a user in this process, so that the next exchange asks for it. With
+// an empty subject it drops all.
 func (l *Loader) Forget(issuer, subject string) {
 	if l == nil || l.source == nil {
 		return
