@@ -179,7 +179,8 @@ func (r *plannedRule) report() RuleReport {
 // remedyOf says what to do about a need, in the configuration's terms.
 func remedyOf(need jsrules.Need) string {
 	if need.Kind == jsrules.NeedConfiguration && !need.Available && need.Name != "" {
-		return "write its value into " + valuesFile
+		return "give its value in the file of --secrets, or write it into " + valuesFile +
+			" after the import"
 	}
 	return config.ByKeys(need.Remedy)
 }
