@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -154,7 +155,7 @@ func TestAdmin_Refused(t *testing.T) {
 		{"/none", "", "", 401, ""},
 		{"/none", bearer, "", 404, ""},
 		{"/revoke", bearer, "", 400, "not a single JSON object"},
-		{"/revoke", bearer, "{}", 400, "it names no sessions"},
+		{"/revoke", bearer, "{}", 400, "set everybody, issuer or subject"},
 		{"/revoke", bearer, `{"subject": ""}`, 400, "subject is not text"},
 		{"/revoke", bearer, `{"subject": 1}`, 400, "subject is not text"},
 		{"/revoke", bearer, `{"everybody": "yes"}`, 400, "everybody must be true or false"},
@@ -190,6 +191,38 @@ func TestAdmin_Refused(t *testing.T) {
 	}
 	if !strings.Contains(s.logs.String(), `"msg":"request of an operator refused"`) {
 		t.Error("refusals are not in the log")
+	}
+}
+
+// TestAdmin_Words: an answer has the names of settings and of the members of the request, and none
+// of Go.
+func TestAdmin_Words(t *testing.T) {
+	w := newAdmin(t)
+	ofGo := regexp.MustCompile(
+		`\b(Config|Revocations?|Issuers?|Aliases|Everybody|Subject|SessionID|IssuedBefore)\b`)
+	for settings, rows := range map[string]map[string]string{
+		adminSettings: {
+			`{}`:                                  "set everybody, issuer or subject",
+			`{"everybody": true, "subject": "a"}`: "everybody excludes issuer, subject and session_id",
+			`{"session_id": "a"}`:                 "session_id needs issuer",
+			`{"subject": "a", "issued_before": "2100-01-01T00:00:00Z"}`: "issued_before is 2100-01-01",
+			`{"issuer": "https://typo.example.com/"}`: "add the issuer to issuers with exactly this " +
+				"URL, trailing slash included; list it in aliases of the issuer",
+		},
+		"admin: {listen: 127.0.0.1:0, token_file: admin.token}": {
+			`{"everybody": true}`: "there is no memory of ended sessions",
+		},
+	} {
+		s := serve(t, w.configFile(t, settings))
+		address := adminURL(t, s.logs) + "/revoke"
+		for body, want := range rows {
+			status, answer := administer(t, address, "Bearer "+adminToken, body)
+			if status != http.StatusBadRequest || !strings.Contains(answer, want) ||
+				ofGo.MatchString(answer) {
+				t.Errorf("%s: %d %s, want %s", body, status, answer, want)
+			}
+		}
+		s.stop()
 	}
 }
 

@@ -129,6 +129,7 @@ func (b *Builder) admin(s AdminSettings) *service.Admin {
 		Listen: s.Listen,
 		Token:  delegation.NewSecret(token),
 		Now:    b.now,
+		ByKeys: ByKeys,
 	}
 }
 

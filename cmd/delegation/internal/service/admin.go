@@ -42,6 +42,9 @@ type Admin struct {
 
 	// Now is the clock of the limit.
 	Now func() time.Time
+
+	// ByKeys writes the library's fields in a text as settings; nil: it stays as it is.
+	ByKeys func(text string) string
 }
 
 // serveAdmin serves the operators of the newest version, on the address of the first. The caller
@@ -164,8 +167,31 @@ func (r *running) administer(w http.ResponseWriter, request *http.Request, call 
 		answerAdmin(w, http.StatusOK, map[string]string{"status": "done"})
 		return
 	}
-	answerAdmin(w, adminStatus(err), map[string]string{"error": err.Error()})
+	text := r.current().Admin.textOf(err)
+	answerAdmin(w, adminStatus(err), map[string]string{"error": text})
 }
+
+// textOf returns an error as operators read it: with the names of settings, and of the members of
+// their request. A nil Admin is that of a reload without the settings.
+func (a *Admin) textOf(err error) string {
+	text := err.Error()
+	if errors.Is(err, delegation.CodeArgumentInvalid) {
+		text = fieldsToMembers.Replace(text)
+	}
+	if a == nil || a.ByKeys == nil {
+		return text
+	}
+	return a.ByKeys(text)
+}
+
+// fieldsToMembers replaces the fields of delegation.Revocation by the members of a request.
+var fieldsToMembers = strings.NewReplacer(
+	"Everybody", "everybody",
+	"IssuedBefore", "issued_before",
+	"Issuer", "issuer",
+	"SessionID", "session_id",
+	"Subject", "subject",
+)
 
 // adminStatus returns the status for an error: 400 if the request must be changed, 503 if it can be
 // retried.
