@@ -268,7 +268,11 @@ targets:
 			":9: rules[0].javascript.folder: is missing"},
 		"no such folder": {"targets:\n",
 			"rules:\n  - javascript: {folder: none}\ntargets:\n",
-			":9: rules[0].javascript.folder: "},
+			":9: rules[0].javascript.folder: open " + filepath.Join(w.folder, "none") + ": no such " +
+				"file or directory: correct the path, which is relative to the configuration"},
+		"a file for a folder": {"targets:\n",
+			"rules:\n  - javascript: {folder: signing.crt}\ntargets:\n",
+			":9: rules[0].javascript.folder: open " + filepath.Join(w.folder, "signing.crt")},
 		"a rule with a typo": {"targets:\n",
 			"rules:\n  - javascript: {folder: typo}\ntargets:\n",
 			":9: rules[0].javascript.folder: JavaScript rule \"10-broken\", line 2, column "},
@@ -293,7 +297,8 @@ targets:
 			":9: rules[0].javascript.saml_configuration: is \"gcp\", and can only be aws"},
 		"no actions": {"targets:\n",
 			"rules:\n  - javascript: {actions: none}\ntargets:\n",
-			":9: rules[0].javascript.actions: "},
+			":9: rules[0].javascript.actions: open " + filepath.Join(w.folder, "none") + ": no such " +
+				"file or directory: correct the path, which is relative to the configuration"},
 		"a rule among the actions": {"targets:\n",
 			"rules:\n  - javascript: {actions: good}\ntargets:\n",
 			":9: rules[0].javascript.actions: JavaScript rule \"10-good\""},
@@ -421,6 +426,10 @@ targets:
 			"http: {console: {enabled: true, issuer: x}}\nlisten:", ":1: http.console.issuer: "},
 		"TLS without a key": {"listen:",
 			"tls: {certificate_file: signing.crt}\nlisten:", ":1: tls: "},
+		"TLS without files": {"listen:",
+			"tls: {certificate_file: none.crt, key_file: none.key}\nlisten:",
+			":1: tls: stat " + filepath.Join(w.folder, "none.crt") + ": no such file or directory: " +
+				"correct the path, which is relative to the configuration"},
 		"debugging for all": {"listen:", "debug_listen: 0.0.0.0:6060\nlisten:",
 			":1: debug_listen: is not a loopback address"},
 		"debugging for everyone": {"listen:", "debug_listen: \":6060\"\nlisten:",

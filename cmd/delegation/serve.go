@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -108,7 +107,10 @@ func (s surroundings) runConfigured(
 		if err != nil {
 			return nil, from, err
 		}
-		settings.Listen = cmp.Or(listen, settings.Listen)
+		if listen != "" {
+			settings.Listen = listen
+			from.SetByFlag("listen", "--listen")
+		}
 		if len(origins) > 0 {
 			settings.HTTP.AllowedOrigins = origins
 		}

@@ -352,10 +352,29 @@ func TestServe_AddressTaken(t *testing.T) {
 	if code != exitFailed || !strings.Contains(out.String(), "--listen") {
 		t.Errorf("exit code %d: %s", code, out)
 	}
-	file = w.configFile(t, "debug_listen: "+address)
+	out = newOutput()
+	code = run(t.Context(), []string{"serve", "--config", file},
+		surroundings{stdout: out, stderr: out, environment: []string{"DELEGATION_LISTEN=" + address}})
+	want := "choose another address at environment variable DELEGATION_LISTEN: listen"
+	if code != exitFailed || !strings.Contains(out.String(), want) {
+		t.Errorf("exit code %d: %s", code, out)
+	}
+	text := string(must(os.ReadFile(file)))
+	w.write(t, "delegation.yaml", strings.Replace(text, "listen: 127.0.0.1:0", "listen: "+address, 1))
+	out = newOutput()
 	code = run(t.Context(), []string{"serve", "--config", file},
 		surroundings{stdout: out, stderr: out})
-	if code != exitFailed || !strings.Contains(out.String(), "for debugging") {
+	want = "choose another address at " + file + ":2: listen"
+	if code != exitFailed || !strings.Contains(out.String(), want) {
+		t.Errorf("exit code %d: %s", code, out)
+	}
+	file = w.configFile(t, "debug_listen: "+address)
+	out = newOutput()
+	code = run(t.Context(), []string{"serve", "--config", file},
+		surroundings{stdout: out, stderr: out})
+	if code != exitFailed ||
+		!strings.Contains(out.String(), "for debugging") ||
+		!strings.Contains(out.String(), "choose another address in debug_listen") {
 		t.Errorf("exit code %d: %s", code, out)
 	}
 	file = w.configFile(t, "metrics_listen: "+address)

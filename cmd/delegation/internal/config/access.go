@@ -6,6 +6,15 @@ import (
 	"io/fs"
 )
 
+// explainMissing extends the error for a file or folder that does not exist. Other errors stay as
+// they are.
+func explainMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: correct the path, which is relative to the configuration", err)
+	}
+	return err
+}
+
 // explainAccess extends the error for a file that this process may not read. It adds the owner of
 // the file, the user of the process, and a command that gives access. Other errors stay as they
 // are.

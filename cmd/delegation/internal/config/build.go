@@ -328,8 +328,10 @@ func (b *Builder) endpoints(s HTTPSettings) delegationhttp.Config {
 
 // service returns the settings of serving, but not yet the handler.
 func (b *Builder) service(s *Settings) *service.Service {
+	b.checkListeners(s)
 	built := &service.Service{
 		Listen:        cmp.Or(s.Listen, service.DefaultListen),
+		ListenAt:      b.from.writtenAt("listen"),
 		DebugListen:   s.DebugListen,
 		MetricsListen: s.MetricsListen,
 		BehindProxy:   s.HTTP.TrustedProxies > 0,
@@ -337,10 +339,6 @@ func (b *Builder) service(s *Settings) *service.Service {
 		ShutdownDelay: b.Duration("shutdown_delay", s.ShutdownDelay),
 		Limits:        b.limits(s.Limits),
 		Logger:        b.logger,
-	}
-	if !isLoopback(s.DebugListen) {
-		b.Wrong("debug_listen", errors.New("is not a loopback address: "+
-			"set one such as 127.0.0.1:6060"))
 	}
 	built.Certificate = b.certificate("tls", s.TLS)
 	built.Fixed = map[string]string{
@@ -440,7 +438,7 @@ func (b *Builder) certificate(at KeyPath, s TLSSettings) *service.Certificate {
 	b.from.reads(keyFile)
 	read, err := service.NewCertificate(certificateFile, keyFile, b.logger, b.now)
 	if err != nil {
-		b.Wrong(at, err)
+		b.Wrong(at, explainMissing(err))
 	}
 	return read
 }

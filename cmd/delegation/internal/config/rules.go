@@ -211,10 +211,10 @@ func (b *Builder) scripts(
 	folder := b.from.resolve(name)
 	b.from.reads(folder)
 	rules, err := compile(os.DirFS(folder), o)
-	var denied *fs.PathError
-	if errors.As(err, &denied) && errors.Is(err, fs.ErrPermission) {
-		denied.Path = filepath.Join(folder, denied.Path) // it is relative to the folder
-		b.Wrong(at, denied)
+	var unread *fs.PathError
+	if errors.As(err, &unread) {
+		unread.Path = filepath.Join(folder, unread.Path) // it is relative to the folder
+		b.Wrong(at, explainMissing(unread))
 		return nil
 	}
 	b.Add(at, err)

@@ -55,6 +55,7 @@ type Source struct {
 	file      string
 	lines     map[KeyPath]int    // of the file
 	overrides map[KeyPath]string // the environment variable that it is written in
+	flags     map[KeyPath]string // the flag that sets it
 
 	files service.Files // what was read, see Files
 
@@ -62,8 +63,11 @@ type Source struct {
 	Unknown []string
 }
 
-// At says where to correct a setting: file, line and key, or the environment variable.
+// At says where to correct a setting: file, line and key, the environment variable, or the flag.
 func (s *Source) At(k KeyPath) string {
+	if flag, ok := s.flags[k]; ok {
+		return flag
+	}
 	for nearest := k; nearest != ""; nearest = nearest.parent() {
 		if variable, ok := s.overrides[nearest]; ok {
 			return fmt.Sprintf("environment variable %s: %s", variable, k)
@@ -76,6 +80,22 @@ func (s *Source) At(k KeyPath) string {
 		return s.file
 	}
 	return fmt.Sprintf("%s: %s", s.file, k)
+}
+
+// SetByFlag records that a flag of the command line sets a key, whatever file and environment have.
+func (s *Source) SetByFlag(k KeyPath, flag string) {
+	if s.flags == nil {
+		s.flags = map[KeyPath]string{}
+	}
+	s.flags[k] = flag
+}
+
+// writtenAt says where file or environment have a key; empty if neither has it, or a flag sets it.
+func (s *Source) writtenAt(k KeyPath) string {
+	if _, byFlag := s.flags[k]; byFlag || !s.isWritten(k) {
+		return ""
+	}
+	return s.At(k)
 }
 
 // isWritten tells whether the key is there, with a value or without.

@@ -37,11 +37,8 @@ func (b *Builder) file(at KeyPath, name string) []byte {
 	b.from.reads(b.from.resolve(name))
 	b.noteSecret(at, name)
 	text, err := os.ReadFile(b.from.resolve(name))
-	if errors.Is(err, fs.ErrNotExist) {
-		err = fmt.Errorf("%w: correct the path, which is relative to the configuration", err)
-	}
 	if err != nil {
-		b.Wrong(at, err)
+		b.Wrong(at, explainMissing(err))
 	}
 	b.read[at] = freshness.KeyOf([]string{string(text)})
 	return text

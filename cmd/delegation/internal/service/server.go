@@ -75,7 +75,8 @@ func finish(servers ...*http.Server) error {
 func (s *Service) serveDebug() (stop func(), err error) {
 	listener, err := net.Listen("tcp", s.DebugListen)
 	if err != nil {
-		return nil, fmt.Errorf("cannot listen for debugging: %w", err)
+		return nil, fmt.Errorf("cannot listen for debugging: %w "+
+			"(choose another address in debug_listen)", err)
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/debug/pprof/", pprof.Index)

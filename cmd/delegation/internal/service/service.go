@@ -30,6 +30,9 @@ type Service struct {
 	// Listen is the address to listen on.
 	Listen string
 
+	// ListenAt is where the configuration has Listen, for errors; empty: nowhere.
+	ListenAt string
+
 	// DebugListen is the address for profiles and counters; empty: none. Only this machine may
 	// reach it.
 	DebugListen string
@@ -190,7 +193,7 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	listener, err := net.Listen("tcp", s.Listen)
 	if err != nil {
-		return fmt.Errorf("cannot listen: %w (choose another address with --listen)", err)
+		return s.cannotListen(err)
 	}
 	if s.DebugListen != "" {
 		stop, err := s.serveDebug()
@@ -237,6 +240,14 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	s.Logger.Info("ended")
 	return nil
+}
+
+// cannotListen says where to choose another address. The flag works also if there is no setting.
+func (s *Service) cannotListen(err error) error {
+	if s.ListenAt == "" {
+		return fmt.Errorf("cannot listen: %w (choose another address with --listen)", err)
+	}
+	return fmt.Errorf("cannot listen: %w (choose another address at %s)", err, s.ListenAt)
 }
 
 // limited wraps the listener in the limits of the newest version.
