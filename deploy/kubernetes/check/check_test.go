@@ -101,6 +101,7 @@ type cluster struct {
 	namespace  *core.Namespace
 	account    *core.ServiceAccount
 	config     *core.ConfigMap
+	rules      *core.ConfigMap // only after import-auth0
 	secret     *core.Secret
 	deployment *apps.Deployment
 	service    *core.Service
@@ -128,6 +129,11 @@ func decode(text []byte) (*cluster, error) {
 		object, kind, err := codecs.UniversalDeserializer().Decode(document, nil, nil)
 		if err != nil {
 			return nil, err
+		}
+		if config, is := object.(*core.ConfigMap); is && c.rules == nil &&
+			strings.HasPrefix(config.Name, "delegation-rules-") {
+			c.rules = config
+			continue
 		}
 		if seen[*kind] {
 			return nil, errors.New("a second " + kind.String())
@@ -223,19 +229,7 @@ func TestManifests_Files(t *testing.T) {
 	if mode := volume.Projected.DefaultMode; mode == nil || *mode != 0o440 {
 		t.Errorf("mode %v, want 0440", mode)
 	}
-	contents := map[string]string{}
-	for _, source := range volume.Projected.Sources {
-		switch {
-		case source.ConfigMap != nil && source.ConfigMap.Name == c.config.Name:
-			maps.Copy(contents, c.config.Data)
-		case source.Secret != nil && source.Secret.Name == c.secret.Name:
-			for name, data := range c.secret.Data {
-				contents[name] = string(data)
-			}
-		default:
-			t.Errorf("%+v is neither %s nor %s", source, c.config.Name, c.secret.Name)
-		}
-	}
+	contents := c.files(t)
 	if got := slices.Sorted(maps.Keys(contents)); !slices.Equal(got, files) {
 		t.Errorf("the files are %q, want %q", got, files)
 	}
@@ -260,6 +254,101 @@ func TestManifests_Files(t *testing.T) {
 			t.Errorf("the configuration does not name %s", name)
 		}
 	}
+}
+
+// TestManifests_Rules: with the changes that the documentation has for rules of Auth0, the pods have
+// the rules in a folder, and configuration.yaml, which may have secrets, in the Secret.
+func TestManifests_Rules(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(top, "docs", "deploying.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "\n### Kubernetes, with rules\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(section, -1)
+	if len(blocks) != 2 {
+		t.Fatalf("%d blocks of YAML, want 2", len(blocks))
+	}
+	folder := initialised(t)
+	edit := func(name string, change func(string) string) {
+		t.Helper()
+		file := filepath.Join(folder, name)
+		text, err := os.ReadFile(file)
+		if err == nil {
+			err = os.WriteFile(file, []byte(change(string(text))), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	edit("kustomization.yaml", func(text string) string {
+		before, _, _ := strings.Cut(text, "configMapGenerator:")
+		return before + blocks[0][1]
+	})
+	edit("deployment.yaml", func(text string) string { return text + blocks[1][1] })
+	public := []string{
+		"directory.js", "auth0.pem", "rules/01-settings.js", "rules/02-AWS-role.js",
+	}
+	if err := os.Mkdir(filepath.Join(folder, "files", "rules"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range append(public, "configuration.yaml") {
+		file := filepath.Join(folder, "files", name)
+		if err := os.WriteFile(file, []byte("text of "+name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := decode(build(t, folder))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := c.files(t)
+	for _, name := range public {
+		if got[name] != "text of "+name {
+			t.Errorf("the pods do not have %s: %q", name, slices.Sorted(maps.Keys(got)))
+		}
+	}
+	if len(got) != len(files)+len(public)+1 {
+		t.Errorf("the files are %q", slices.Sorted(maps.Keys(got)))
+	}
+	if _, isSecret := c.secret.Data["configuration.yaml"]; !isSecret {
+		t.Error("configuration.yaml is not in the Secret")
+	}
+}
+
+// files are those of the pods' volume, by their paths in it.
+func (c *cluster) files(t *testing.T) map[string]string {
+	t.Helper()
+	contents := map[string]string{}
+	add := func(items []core.KeyToPath, data map[string]string) {
+		for _, item := range items {
+			text, has := data[item.Key]
+			if !has {
+				t.Errorf("there is no %s", item.Key)
+			}
+			contents[item.Path] = text
+		}
+		if items == nil {
+			maps.Copy(contents, data)
+		}
+	}
+	for _, source := range c.deployment.Spec.Template.Spec.Volumes[0].Projected.Sources {
+		switch {
+		case source.ConfigMap != nil && source.ConfigMap.Name == c.config.Name:
+			add(source.ConfigMap.Items, c.config.Data)
+		case source.ConfigMap != nil && c.rules != nil && source.ConfigMap.Name == c.rules.Name:
+			add(source.ConfigMap.Items, c.rules.Data)
+		case source.Secret != nil && source.Secret.Name == c.secret.Name:
+			secrets := map[string]string{}
+			for name, data := range c.secret.Data {
+				secrets[name] = string(data)
+			}
+			add(source.Secret.Items, secrets)
+		default:
+			t.Errorf("%+v is no source that is known", source)
+		}
+	}
+	return contents
 }
 
 // TestManifests_Rollout: a change of a file is a change of the pods, and there is no moment without

@@ -35,6 +35,8 @@ var otherYAML = map[string]string{
 	`(?m)^entryPoints:`:        "Traefik's static configuration",
 	`(?m)^http:\n +routers:`:   "Traefik's dynamic configuration",
 	`(?m)^(env|volumes):`:      "a part of a pod in Kubernetes",
+	`(?m)^ +- configMap:`:      "a part of a pod in Kubernetes",
+	`(?m)^configMapGenerator:`: "a kustomization of Kubernetes",
 	`(?m)^(jobs|steps):`:       "a workflow of GitHub Actions",
 	`(?m)^apiVersion:`:         "an object of Kubernetes",
 	`(?m)^AWSTemplateFormat`:   "a template of CloudFormation",
