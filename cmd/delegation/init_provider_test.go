@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -207,4 +208,13 @@ func initiated(t *testing.T, client string, flags ...string) string {
 func testKey(string, int, time.Time, time.Duration) (certificate, private []byte, err error) {
 	certificate, private = keyPair()
 	return certificate, private, nil
+}
+
+// TestInit_ProvidersCounted: the README says how many providers init knows.
+func TestInit_ProvidersCounted(t *testing.T) {
+	readme := string(must(os.ReadFile("../../README.md")))
+	want := fmt.Sprintf("for %d [providers](docs/providers.md)", len(setup.ProviderNames()))
+	if !strings.Contains(readme, want) {
+		t.Errorf("README.md lacks %q", want)
+	}
 }
