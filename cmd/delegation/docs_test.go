@@ -1,12 +1,18 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 	"github.com/seed055b7978/delegation/ststest"
 )
 
@@ -142,5 +148,35 @@ func TestDocs_Diagnosis(t *testing.T) {
 	}
 	if len(want) > 0 {
 		t.Errorf("not there: %v", want)
+	}
+}
+
+// TestDocs_BucketCORS: the CORS configuration that docs/browser.md sets by hand is what the command
+// of docs/aws-cli.md prints.
+func TestDocs_BucketCORS(t *testing.T) {
+	w := newWorld(t)
+	file := w.configFile(t, "http: {allowed_origins: [\"https://app.example.com\"]}\n",
+		fmt.Sprintf("role: %q", service.DemoRole))
+	page := strings.Join(strings.Fields(string(must(os.ReadFile("../../docs/aws-cli.md")))), " ")
+	found := regexp.MustCompile("`delegation (cloudformation [^>`]*--cors)").FindStringSubmatch(page)
+	if found == nil {
+		t.Fatal("docs/aws-cli.md has no command")
+	}
+	var stdout, stderr bytes.Buffer
+	code := run(t.Context(), append(strings.Fields(found[1]), "--config", file),
+		surroundings{stdout: &stdout, stderr: &stderr})
+	printed := regexp.MustCompile(`\{"CORSRules".*\}`).FindString(stderr.String())
+	if code != 0 || printed == "" {
+		t.Fatalf("exit code %d: %s", code, &stderr)
+	}
+	blocks := blocksBySection(t, "../../docs/browser.md")
+	byHand := blocks["Let the page call the bucket"]["json"][0]
+	var got, want any
+	if err := errors.Join(json.Unmarshal([]byte(byHand), &got),
+		json.Unmarshal([]byte(printed), &want)); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("docs/browser.md has\n%v\nand the command prints\n%v", got, want)
 	}
 }
