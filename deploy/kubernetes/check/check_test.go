@@ -256,8 +256,8 @@ func TestManifests_Files(t *testing.T) {
 	}
 }
 
-// TestManifests_Rules: with the changes that the documentation has for rules of Auth0, the pods have
-// the rules in a folder, and configuration.yaml, which may have secrets, in the Secret.
+// TestManifests_Rules: with the changes that the documentation has for rules of Auth0, the pods
+// have the rules in a folder, and configuration.yaml, which may have secrets, in the Secret.
 func TestManifests_Rules(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join(top, "docs", "deploying.md"))
 	if err != nil {
