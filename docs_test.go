@@ -134,12 +134,9 @@ var shell = map[string]struct {
 	`go test -run "^($(grep -oE '(Test|Fuzz)\w+' docs/threat-model.md | paste -sd '|' -))$" ./...`: {
 		reason: "go test ./... runs the same tests",
 	},
-	"go run ./examples/quickstart   # one exchange and three refusals, explained step by step": {
+	"go run ./examples/quickstart": {
 		tests:  []string{"TestDemonstration"},
 		reason: "go test ./... is what runs this test",
-	},
-	"go run ./cmd/delegation serve --demo # in one terminal; then open http://127.0.0.1:8080/": {
-		tests: []string{"TestInterop_Readme"},
 	},
 	"go run ./cmd/delegation serve --demo": {
 		tests: []string{"TestInterop_Readme"},
@@ -209,7 +206,7 @@ var shell = map[string]struct {
 	"delegation permission-policy --bucket example-photos --region eu-central-1 > folder.json": {
 		tests: []string{"TestDocs_SetUpByHand"},
 	},
-	"# The first role, in the account of the SAML provider.": {
+	"delegation trust-policy --target photo-app > front-trust.json": {
 		tests: []string{"TestDocs_RoleChaining"},
 	},
 	"delegation revoke --target photo-app --source-identity alice@example.com": {
@@ -296,9 +293,6 @@ var shell = map[string]struct {
 	"aws s3api put-bucket-cors --bucket example-photos --cors-configuration file://cors.json": {
 		tests: []string{"TestInterop_Browser"},
 	},
-	"# Make a key pair. Send the private key to IAM, then delete it: a new pair is easy to make.": {
-		reason: "its aws commands change an AWS account",
-	},
 	"aws kms create-key --key-usage SIGN_VERIFY --key-spec RSA_3072 --description delegation": {
 		tests: []string{"TestInterop_KMS"},
 	},
@@ -379,14 +373,12 @@ var shell = map[string]struct {
 	`aws s3 sync "s3://example-photos/$IDENTITY_ID/" "s3://example-photos/$SUB/"`: {
 		reason: "it changes a bucket; TestInterop_FolderClients runs the same command on folders",
 	},
-	"go run ./examples/quickstart": {
-		tests: []string{"TestDemonstration"},
-	},
 	"AWS_ENDPOINT_URL_STS=https://delegation.example.com/sts/photo-app": {
 		tests: []string{"TestSTSClient_SDKForGo", "TestInterop_STS"},
 	},
-	`umask 077  # the files are for you alone`: {
-		tests: []string{"TestInterop_TokenInShell"},
+	"umask 077": {
+		tests:  []string{"TestInterop_TokenInShell"},
+		reason: "the block of docs/encrypted-assertions.md changes an AWS account",
 	},
 	".ci/run": {
 		reason: "it is what CI runs",
@@ -409,9 +401,27 @@ var shell = map[string]struct {
 	`go run . -issuer https://tenant.example.com/ -client YOUR-CLIENT-ID -region us-east-1 \`: {
 		reason: "it asks an issuer and AWS",
 	},
-	"# Make a new pair as above. Then:": {
-		reason: "its aws commands change an AWS account",
+	"aws iam update-saml-provider --saml-provider-arn $arn --add-private-key file://reader.key": {
+		reason: "it changes an AWS account",
 	},
+	"aws iam get-saml-provider --saml-provider-arn $arn --query PrivateKeyList": {
+		reason: "it changes an AWS account",
+	},
+}
+
+// TestReadme_Pasted: no shell block has a comment. An interactive zsh, which is the default shell of
+// macOS, takes the words of a comment for arguments (zshoptions(1), INTERACTIVE_COMMENTS).
+func TestReadme_Pasted(t *testing.T) {
+	quoted := regexp.MustCompile(`'[^']*'|"[^"]*"`)
+	comment := regexp.MustCompile(`(?m)(^|\s)#.*$`)
+	for _, page := range markdownPages(t) {
+		for _, block := range blocksOf(string(must(os.ReadFile(page))), "sh") {
+			text := quoted.ReplaceAllString(block, "")
+			if found := comment.FindString(text); found != "" {
+				t.Errorf("%s: a shell block has the comment %q: write it above", page, found)
+			}
+		}
+	}
 }
 
 // TestReadme_Commands: every shell block of every page is run by a test, or has a reason not to be.

@@ -34,7 +34,7 @@ func serveDemo(t testing.TB, flags ...string) *served {
 			t.Errorf("the demo ended with exit code %d: %s", code, s.logs)
 		}
 	})
-	address := regexp.MustCompile(`^# Serving on (http://127\.0\.0\.1:\d+),`)
+	address := regexp.MustCompile(`^Serving on (http://127\.0\.0\.1:\d+),`)
 	found := address.FindStringSubmatch(<-s.said.lines)
 	if found == nil {
 		t.Fatalf("the demo does not say where it serves: %s", s.said)
@@ -75,6 +75,7 @@ type shownWorld struct {
 	Target   string
 	Users    []struct{ Name, Title, About string }
 	Commands []struct{ About, Command string }
+	Script   string
 }
 
 func demoWorld(t testing.TB, s *served) (world shownWorld) {
@@ -339,24 +340,16 @@ func TestDemo_Console(t *testing.T) {
 // service's address. Nothing in them leaves the machine.
 func TestDemo_Commands(t *testing.T) {
 	s := serveDemo(t)
-	commands := demoWorld(t, s).Commands
-	var shown []string
-	for _, c := range commands {
-		shown = append(shown, "# "+c.About, c.Command)
+	world := demoWorld(t, s)
+	var want strings.Builder
+	for _, c := range world.Commands {
+		fmt.Fprintf(&want, "echo '%s'\n%s\n\n", c.About, c.Command)
 	}
-	_, printed, _ := strings.Cut(s.said.String(), "Ctrl-C")
-	_, printed, _ = strings.Cut(printed, "\n")
-	printed, _, _ = strings.Cut(printed, "\n# To serve for real")
-	var lines []string
-	for line := range strings.Lines(printed) {
-		if line = strings.TrimSpace(line); line != "" {
-			lines = append(lines, line)
-		}
+	if world.Script != want.String() || len(world.Commands) < 9 {
+		t.Errorf("Copy all copies\n%s\nand the page shows\n%s", world.Script, &want)
 	}
-	got := strings.Join(shown, "\n")
-	want := strings.Join(lines, "\n")
-	if got != want || len(commands) < 9 {
-		t.Errorf("the page shows\n%s\nthe terminal\n%s", got, want)
+	if got := demoScript(t, s); !strings.HasPrefix(got, world.Script+"echo ") {
+		t.Errorf("the page shows\n%s\nthe terminal\n%s", world.Script, got)
 	}
 	addresses := regexp.MustCompile(`https?://[^/\s'"?]+`)
 	for _, found := range addresses.FindAllString(s.said.String(), -1) {
@@ -364,8 +357,38 @@ func TestDemo_Commands(t *testing.T) {
 			t.Errorf("a command names %s", found)
 		}
 	}
-	if !strings.Contains(s.said.String(), "# Open the page in a browser:  "+s.url+"/\n") {
+	if !strings.Contains(s.said.String(), "\nOpen the page in a browser:  "+s.url+"/\n") {
 		t.Errorf("the terminal does not name the page: %s", s.said)
+	}
+}
+
+// demoScript is what a newcomer pastes of the output: everything after the introduction.
+func demoScript(t testing.TB, s *served) string {
+	t.Helper()
+	_, script, found := strings.Cut(s.said.String(), "Press Ctrl-C here to stop.\n\n")
+	if !found {
+		t.Fatalf("no commands: %s", s.said)
+	}
+	return script
+}
+
+// TestDemo_Pasted: an interactive shell takes each line as it is. There are no comments, which zsh
+// does not have by default, and outside of quotes there is nothing that a shell expands to names of
+// files, such as the brackets of an IPv6 address or the ? of a query.
+func TestDemo_Pasted(t *testing.T) {
+	s := serveDemo(t)
+	quoted := regexp.MustCompile(`'[^']*'`)
+	doubleQuoted := regexp.MustCompile(`"[^"]*"`)
+	substitution := regexp.MustCompile(`\$\([^()]*\)`)
+	plain := regexp.MustCompile(`\A[\w $=:.,/-]*\z`)
+	for line := range strings.Lines(demoScript(t, s) + demoWorld(t, s).Script) {
+		line = strings.TrimSuffix(line, "\n")
+		rest := quoted.ReplaceAllString(line, "")
+		rest = doubleQuoted.ReplaceAllString(rest, "")
+		rest = substitution.ReplaceAllString(rest, "")
+		if !plain.MatchString(rest) || strings.Contains(rest, "://") {
+			t.Errorf("a shell would interpret %q in\n%s", rest, line)
+		}
 	}
 }
 

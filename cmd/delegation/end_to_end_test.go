@@ -118,7 +118,7 @@ func TestInterop_Readme(t *testing.T) {
 			t.Fatalf("the first command is %q", commands[0])
 		}
 		demo := start(t, nil, append(strings.Fields(served), "--listen", "127.0.0.1:0")...)
-		address := regexp.MustCompile(`^# Serving on http://(127\.0\.0\.1:\d+),`).
+		address := regexp.MustCompile(`^Serving on http://(127\.0\.0\.1:\d+),`).
 			FindStringSubmatch(<-demo.said.lines)
 		if address == nil {
 			t.Fatalf("it does not say where it serves: %s", demo.said)

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/textproto"
 	"os"
@@ -86,43 +87,77 @@ func TestInterop_Curl(t *testing.T) {
 	})
 }
 
-// TestInterop_Demo pastes every command that serve --demo prints.
+// demoWants is what the commands of the demo print, in order.
+var demoWants = []string{
+	"", `"SessionToken":"`, `"SessionToken":"`, `"Token":"`,
+	"assumed-role/photo-editor/alice@example.com", `"url":"`,
+	`"error":"unauthorized","error_description":"no role is assigned to this user"`,
+	"EntityDescriptor", `{"status":"ok"}`,
+}
+
+// TestInterop_Demo runs every command of serve --demo by itself, and then pastes all of them into
+// interactive shells without a configuration. IPv6 addresses have brackets, which are patterns.
 func TestInterop_Demo(t *testing.T) {
 	needs(t, "curl", "curl")
 	needs(t, "aws", "awscli")
-	demo := start(t, nil, "serve", "--demo", "--listen", "127.0.0.1:0")
-	var commands []string
-	for line := range demo.said.lines {
-		if line != "" && !strings.HasPrefix(line, "#") {
-			commands = append(commands, line)
-		}
-		if strings.HasPrefix(line, "# To serve for real") {
-			break
-		}
-	}
-	wants := []string{
-		"", `"SessionToken":"`, `"SessionToken":"`, `"Token":"`,
-		"assumed-role/photo-editor/alice@example.com", `"url":"`,
-		`"error":"unauthorized","error_description":"no role is assigned to this user"`,
-		"EntityDescriptor", `{"status":"ok"}`,
-	}
-	if len(commands) != len(wants) {
-		t.Fatalf("%d commands, want %d: %q", len(commands), len(wants), commands)
-	}
+	needs(t, "zsh", "zsh")
 	environment := []string{
 		"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=/dev/null",
-		"AWS_SHARED_CREDENTIALS_FILE=/dev/null",
+		"AWS_SHARED_CREDENTIALS_FILE=/dev/null", "HISTFILE=/dev/null", "NO_PROXY=*", "TERM=dumb",
 	}
-	for i, command := range commands[1:] {
-		code, out, said := program(t, environment, "", "bash", "-c", commands[0]+"\n"+command)
-		if code != 0 || !strings.Contains(out, wants[i+1]) {
-			t.Errorf("%s\nexit code %d: %s%s\nwant %s", command, code, out, said, wants[i+1])
+	for _, listen := range []string{"127.0.0.1:0", "[::1]:0"} {
+		probe, err := net.Listen("tcp", listen)
+		if err != nil {
+			t.Logf("this machine has no IPv6: %v", err)
+			continue
+		}
+		probe.Close()
+		demo := start(t, nil, "serve", "--demo", "--listen", listen)
+		for line := range demo.said.lines {
+			if strings.HasPrefix(line, "echo 'To serve for real") {
+				break
+			}
+		}
+		script := demoScript(t, demo)
+		for _, shell := range [][]string{
+			{"bash", "--norc", "--noprofile", "-i"},
+			{"zsh", "-f", "-i"},
+		} {
+			code, out, said := program(t, environment, script, shell[0], shell[1:]...)
+			for _, want := range demoWants {
+				if code != 0 || !strings.Contains(out, want) {
+					t.Errorf("%q on %s: exit code %d: %s%s\nwant %s",
+						shell, listen, code, out, said, want)
+				}
+			}
+			for _, complaint := range []string{"not found", "no match", "parse error", "bad pat"} {
+				if strings.Contains(said, complaint) {
+					t.Errorf("%q on %s complains: %s", shell, listen, said)
+				}
+			}
+		}
+		if listen == "127.0.0.1:0" {
+			checkDemoCommands(t, environment, script)
 		}
 	}
-	code, out, said := program(t, environment, demo.said.String(), "bash", "-e")
-	for _, want := range wants {
-		if code != 0 || !strings.Contains(out, want) {
-			t.Errorf("pasted whole: exit code %d: %s%s\nwant %s", code, out, said, want)
+}
+
+// checkDemoCommands runs each command of the demo by itself, after the one that gets a token.
+func checkDemoCommands(t *testing.T, environment []string, script string) {
+	t.Helper()
+	var commands []string
+	for line := range strings.Lines(script) {
+		if line != "\n" && !strings.HasPrefix(line, "echo ") {
+			commands = append(commands, line)
+		}
+	}
+	if len(commands) != len(demoWants) {
+		t.Fatalf("%d commands, want %d: %q", len(commands), len(demoWants), commands)
+	}
+	for i, command := range commands[1:] {
+		code, out, said := program(t, environment, "", "bash", "-c", commands[0]+command)
+		if code != 0 || !strings.Contains(out, demoWants[i+1]) {
+			t.Errorf("%s\nexit code %d: %s%s\nwant %s", command, code, out, said, demoWants[i+1])
 		}
 	}
 }

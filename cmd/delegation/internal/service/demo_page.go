@@ -128,10 +128,18 @@ type demoWorld struct {
 	Target   string        `json:"target"`
 	Users    []demoUser    `json:"users"`
 	Commands []demoCommand `json:"commands"`
+
+	// Script is all the commands, to copy at once.
+	Script string `json:"script"`
 }
 
 func (s *demoSite) world(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, demoWorld{DemoTarget, demoUsers, s.places.commands()})
+	writeJSON(w, demoWorld{
+		Target:   DemoTarget,
+		Users:    demoUsers,
+		Commands: s.places.commands(),
+		Script:   s.places.script(),
+	})
 }
 
 // demoExchange shows an exchange as its caller sees it, and as the operator does.
