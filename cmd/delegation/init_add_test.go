@@ -204,3 +204,137 @@ func TestInitAdd_Exchange(t *testing.T) {
 		}
 	}
 }
+
+// TestInitAdd_SetUp: what a second target writes can be applied where the SAML provider was made by
+// another tool, or in another region or folder, and makes the same role. In the folder of the first
+// target's Terraform it shares the provider's file.
+func TestInitAdd_SetUp(t *testing.T) {
+	const principal = "arn:aws:iam::123456789012:saml-provider/delegation"
+	for _, row := range []struct {
+		name      string
+		first     string // what makes the SAML provider: cloudformation, terraform or the console
+		terraform bool   // for the second target
+		elsewhere bool   // in another region, or in another folder
+		shared    bool   // the folder of the first target's Terraform
+	}{
+		{name: "CloudFormation", first: "cloudformation"},
+		{name: "CloudFormation in another region", first: "cloudformation", elsewhere: true},
+		{name: "CloudFormation after Terraform", first: "terraform"},
+		{name: "CloudFormation after the console", first: "console"},
+		{name: "Terraform in the same folder", first: "terraform", terraform: true, shared: true},
+		{name: "Terraform in another folder", first: "terraform", terraform: true,
+			elsewhere: true},
+		{name: "Terraform after CloudFormation", first: "cloudformation", terraform: true},
+		{name: "Terraform after the console", first: "console", terraform: true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			account := newAccount("123456789012", "aws")
+			i := answered(t.TempDir())
+			i.Terraform = row.first == "terraform"
+			files := must(i.Files(keyPair()))
+			if err := i.Write(t.Context(), files); err != nil {
+				t.Fatal(err)
+			}
+			stacks := newStacks(account)
+			module := &terraformFolder{account: account, folder: i.Folder}
+			var err error
+			switch row.first {
+			case "cloudformation":
+				err = errors.Join(
+					stacks.deployFile("saml-provider-delegation",
+						filepath.Join(i.Folder, "provider.yaml")),
+					stacks.deployFile("delegation-photo-app",
+						filepath.Join(i.Folder, "role-photo-app.yaml")))
+			case "terraform":
+				err = module.apply()
+			default:
+				_, err = account.putSAMLProvider("delegation", samlProvider{}, true)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			before := account.providers["delegation"].arn
+			second := addedTo(t, filepath.Join(i.Folder, setup.ConfigurationFile), "second")
+			second.Terraform = row.terraform
+			if row.elsewhere {
+				second.Region = "us-west-2"
+				second.Folder = t.TempDir()
+				stacks = newStacks(account) // exports are those of a region
+			}
+			added, _, err := second.Add(t.Context())
+			if err != nil || len(added) != 1 {
+				t.Fatalf("%v, %d files", err, len(added))
+			}
+			if !row.terraform {
+				err = stacks.deployFile("delegation-second", added[0].Path)
+			} else {
+				if !row.shared {
+					module = &terraformFolder{account: account, folder: second.Folder}
+				}
+				err = module.apply()
+			}
+			trust := account.roles["second"].trust
+			if err != nil || !strings.Contains(trust, `"`+principal+`"`) {
+				t.Errorf("%v, the role trusts %s", err, trust)
+			}
+			if len(account.providers) != 1 || before != principal || len(account.lost) > 0 {
+				t.Errorf("IAM has %v, and lost %v", account.providers, account.lost)
+			}
+		})
+	}
+}
+
+// TestInitAdd_TerraformFolder: a folder whose files make another SAML provider, or have what a
+// folder has once, is refused, and nothing is written.
+func TestInitAdd_TerraformFolder(t *testing.T) {
+	made := func(change func(*setup.Answers)) string {
+		i := answered(t.TempDir())
+		i.Terraform = true
+		change(i)
+		files := must(i.Files(keyPair()))
+		for _, f := range files {
+			if strings.HasSuffix(f.Path, "provider.tf") {
+				return f.Text
+			}
+		}
+		t.Fatal("no provider.tf")
+		return ""
+	}
+	for name, row := range map[string]struct{ text, want string }{
+		"the same provider, in a file of another name": {made(func(*setup.Answers) {}), ""},
+		"another provider": {
+			made(func(i *setup.Answers) { i.SAMLProvider = "other" }), "has Terraform files with",
+		},
+		"another account": {
+			made(func(i *setup.Answers) { i.Account = "999999999999" }), "has Terraform files with",
+		},
+		"a module of others": {
+			"provider \"aws\" {\n}\n", `Terraform files with provider "aws", which a folder`,
+		},
+		"versions of others": {
+			"terraform {\n  required_providers {\n  }\n}\n", "files with required_providers, ",
+		},
+		"a bucket of others": {"resource \"aws_s3_bucket\" \"photos\" {\n}\n", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			i := addedTo(t, firstTarget(t), "second")
+			i.Terraform = true
+			i.Folder = filepath.Join(t.TempDir(), "a [b]") // no pattern
+			path := filepath.Join(i.Folder, "main.tf")
+			err := errors.Join(os.Mkdir(i.Folder, 0o700),
+				os.WriteFile(path, []byte(row.text), 0o600))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _, err = i.Add(t.Context())
+			switch {
+			case row.want == "" && err != nil:
+				t.Error(err)
+			case row.want == "":
+			case !errors.As(err, new(config.UsageError)), !strings.Contains(err.Error(), row.want),
+				!strings.Contains(err.Error(), i.Folder), len(snapshot(t, i.Folder)) != 1:
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}

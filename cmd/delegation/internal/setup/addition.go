@@ -15,6 +15,7 @@ import (
 
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
+	"github.com/seed055b7978/delegation/internal/iam"
 )
 
 // Existing is a configuration that init adds a target to.
@@ -283,6 +284,10 @@ func (i *Answers) Add(ctx context.Context) (files []File, notes []string, err er
 	if err != nil {
 		return nil, nil, config.Usage(err)
 	}
+	byARN, err := i.rolesByARN()
+	if err != nil {
+		return nil, nil, config.Usage(err)
+	}
 	text, err := config.Insert(e.text, insertions)
 	if err != nil {
 		return nil, nil, config.Usagef("%s: %w", e.file, err)
@@ -295,7 +300,7 @@ func (i *Answers) Add(ctx context.Context) (files []File, notes []string, err er
 	if _, _, err := e.load(ctx, next); err != nil {
 		return nil, nil, e.rename(next, err)
 	}
-	files, more, err := i.addedInAWS(next)
+	files, more, err := i.addedInAWS(next, byARN)
 	if err != nil {
 		return nil, nil, e.rename(next, err)
 	}
@@ -332,8 +337,10 @@ func (e *Existing) writeNext(text []byte) (next string, err error) {
 }
 
 // addedInAWS returns the files for the target's role and, if no target uses it yet, for the SAML
-// provider.
-func (i *Answers) addedInAWS(next string) (files []File, notes []string, err error) {
+// provider. byARN is as in rolesByARN.
+func (i *Answers) addedInAWS(
+	next string, byARN bool,
+) (files []File, notes []string, err error) {
 	for _, part := range i.addedParts() {
 		o := Options{
 			TrustOptions: TrustOptions{
@@ -343,6 +350,7 @@ func (i *Answers) addedInAWS(next string) (files []File, notes []string, err err
 			},
 			PermissionOptions: PermissionOptions{Bucket: i.Bucket},
 			Part:              part,
+			ExistingProvider:  byARN,
 			NeedsKeys:         part == ProviderPart,
 		}
 		made, err := o.Resources(i.AddTo.environment)
@@ -369,6 +377,29 @@ func (i *Answers) addedInAWS(next string) (files []File, notes []string, err err
 		files[n].Path = filepath.Join(i.Folder, files[n].Path)
 	}
 	return files, notes, nil
+}
+
+// rolesByARN tells whether the role's file names the SAML provider by its ARN. If the role alone is
+// written, the provider may have been made in another region, in another folder, or by another
+// tool. Only a Terraform folder that makes the provider is shared, because it has the rest of what
+// the role needs.
+func (i *Answers) rolesByARN() (bool, error) {
+	roleAlone := len(i.addedParts()) == 1
+	if !i.Terraform {
+		return roleAlone, nil
+	}
+	module, err := readRootModule(i.Folder)
+	if err != nil {
+		return false, err
+	}
+	principal, err := iam.Provider.Parse(i.PrincipalARN())
+	if err != nil {
+		return false, err
+	}
+	if roleAlone && module.makes(principal) {
+		return false, nil
+	}
+	return roleAlone, module.checkFree()
 }
 
 // addedParts returns the parts of the set-up that the new target does not share.

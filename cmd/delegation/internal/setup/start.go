@@ -294,6 +294,12 @@ func (i *Answers) resources(metadata []byte) (*Resources, error) {
 
 // Write writes all the files or none, and checks that the configuration is valid.
 func (i *Answers) Write(ctx context.Context, files []File) error {
+	if i.Terraform {
+		module, err := readRootModule(i.Folder)
+		if err = cmp.Or(err, module.checkFree()); err != nil {
+			return config.Usage(err)
+		}
+	}
 	return WriteAll(ctx, files, func() error {
 		// Without the environment, so that only the file itself is checked.
 		loaded, from, err := config.Load(filepath.Join(i.Folder, ConfigurationFile), nil)
