@@ -302,7 +302,7 @@ func (i *initiation) run(c *cobra.Command) error {
 	if err := i.look(ctx); err != nil {
 		return config.Usagef("--issuer: %w", err)
 	}
-	if err := i.makeAbsolute(); err != nil {
+	if err := i.TakeKeySet(); err != nil {
 		return err
 	}
 	if i.AddTo != nil {
@@ -331,16 +331,6 @@ func (i *initiation) add(ctx context.Context) error {
 	}
 	i.say(notes)
 	return i.print([]byte(i.RestOfAddition(files)))
-}
-
-// makeAbsolute makes the path of the key set absolute. The person who runs init means a path in the
-// current folder, and a configuration would resolve it relative to its own.
-func (i *initiation) makeAbsolute() (err error) {
-	if i.JWKSFile == "" {
-		return nil
-	}
-	i.JWKSFile, err = filepath.Abs(i.JWKSFile)
-	return err
 }
 
 // answerAll takes answers from the flags, and defaults for the rest. If that is not enough, it asks

@@ -292,6 +292,15 @@ func (i *Answers) Add(ctx context.Context) (files []File, notes []string, err er
 	if err != nil {
 		return nil, nil, config.Usagef("%s: %w", e.file, err)
 	}
+	remove, err := i.writeKeySet(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, remove())
+		}
+	}()
 	next, err := e.writeNext(text)
 	if err != nil {
 		return nil, nil, err
@@ -307,7 +316,19 @@ func (i *Answers) Add(ctx context.Context) (files []File, notes []string, err er
 	if err := i.writeAdded(ctx, files, next); err != nil {
 		return nil, nil, err
 	}
+	if i.keySet != nil {
+		files = append(files, *i.keySet)
+	}
 	return files, append(notes, more...), nil
+}
+
+// writeKeySet writes the copy of the key set, because the new configuration is loaded before the
+// other files are written. It returns a function that removes the copy again.
+func (i *Answers) writeKeySet(ctx context.Context) (remove func() error, err error) {
+	if i.keySet == nil {
+		return func() error { return nil }, nil
+	}
+	return WriteFiles(ctx, []File{*i.keySet})
 }
 
 // rename makes an error about the next configuration name the file of the existing one.

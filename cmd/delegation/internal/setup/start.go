@@ -67,6 +67,7 @@ type Answers struct {
 	Terraform bool
 
 	algorithms []string // found by Look; nil: RS256, or the provider's
+	keySet     *File    // the copy of JWKSFile that TakeKeySet makes; nil: there is none
 }
 
 // CheckIssuer accepts an https URL without the parts that an issuer cannot have.
@@ -228,6 +229,9 @@ func (i *Answers) Files(certificate, private []byte) ([]File, error) {
 	for n := range files {
 		files[n].Path = filepath.Join(i.Folder, files[n].Path)
 	}
+	if i.keySet != nil {
+		files = append(files, *i.keySet)
+	}
 	return files, nil
 }
 
@@ -363,11 +367,20 @@ func (i *Answers) ways() string {
 		i.give("65532"), servedFrom, servedFrom, Image)
 	fmt.Fprintf(&b, "\nWith systemd, when the unit and its user are there:\n\n%s"+
 		"  sudo systemctl enable --now delegation\n", i.give("delegation"))
-	fmt.Fprintf(&b, "\nOn Kubernetes, in a clone of the repository:\n\n"+
+	fmt.Fprintf(&b, "\nOn Kubernetes, in a clone of the repository%s:\n\n"+
 		"  mkdir -p deploy/kubernetes/files\n"+
 		"  cp %s deploy/kubernetes/files\n"+
-		"  kubectl apply -k deploy/kubernetes\n", i.served())
+		"  kubectl apply -k deploy/kubernetes\n", i.listed(), i.served())
 	return b.String()
+}
+
+// listed says which file the kustomization does not list yet.
+func (i *Answers) listed() string {
+	if i.JWKSFile == "" {
+		return ""
+	}
+	return fmt.Sprintf(", after you have listed files/%s next to files/%s in "+
+		"deploy/kubernetes/kustomization.yaml", i.JWKSFile, certificateFile)
 }
 
 // give returns the commands that let a group read what the service needs. install cannot copy a
@@ -384,7 +397,11 @@ func (i *Answers) give(group string) string {
 // served are the files that the service needs, as shell words.
 func (i *Answers) served() string {
 	var words []string
-	for _, name := range []string{ConfigurationFile, certificateFile, keyFile} {
+	names := []string{ConfigurationFile, certificateFile, keyFile}
+	if i.JWKSFile != "" {
+		names = append(names, i.JWKSFile)
+	}
+	for _, name := range names {
 		words = append(words, term.ShellWord(filepath.Join(i.Folder, name)))
 	}
 	return strings.Join(words, " ")
