@@ -140,9 +140,10 @@ func (p *Plan) chooseTargets(flags []string) error {
 		if id == "" {
 			return fmt.Errorf("--client: %.100q has no client ID", flag)
 		}
-		i := slices.IndexFunc(clients, func(c Client) bool {
-			return c.ID == id || c.ID == "" && name != "" && c.Name == name
-		})
+		i, err := findClient(clients, name, id)
+		if err != nil {
+			return err
+		}
 		if i < 0 {
 			i = len(clients)
 			clients = append(clients, Client{Name: name})
@@ -160,6 +161,34 @@ func (p *Plan) chooseTargets(flags []string) error {
 		}
 	}
 	return nil
+}
+
+// findClient returns the index of the client that a flag names: the one with the ID, or else the one
+// with the name that has no ID; -1 if there is none. Auth0 allows several clients of one name. Then
+// the flag is for the one with an AWS add-on.
+func findClient(clients []Client, name, id string) (int, error) {
+	byID := slices.IndexFunc(clients, func(c Client) bool { return c.ID == id })
+	if byID >= 0 || name == "" {
+		return byID, nil
+	}
+	var plain, withAddOn []int
+	for i, c := range clients {
+		switch {
+		case c.ID != "" || c.Name != name:
+		case c.AWS != nil:
+			withAddOn = append(withAddOn, i)
+		default:
+			plain = append(plain, i)
+		}
+	}
+	if len(withAddOn) > 0 {
+		return withAddOn[0], nil // checkClients refuses two
+	}
+	if len(plain) > 1 {
+		return -1, fmt.Errorf("--client: the export has %d clients named %.100q and no client_id "+
+			"of theirs: export with AUTH0_EXPORT_IDENTIFIERS: true", len(plain), name)
+	}
+	return slices.Max(append(plain, -1)), nil
 }
 
 // leaveOut lists the rules, and marks those that do not run. Their files are numbered by the place

@@ -1,6 +1,7 @@
 package auth0export_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -279,6 +280,54 @@ func TestPlan_Clients(t *testing.T) {
 	if len(report.Notes) != 1 || !strings.HasPrefix(report.Notes[0], note) ||
 		!strings.HasSuffix(report.Notes[0], "client_secrets of the issuer, with base64url: true") {
 		t.Errorf("notes: %q", report.Notes)
+	}
+}
+
+// TestPlan_SameName: of several clients with one name and without IDs, a flag names the one with the
+// AWS add-on. Without one, it is ambiguous. An ID is always right.
+func TestPlan_SameName(t *testing.T) {
+	const plain = `{"name": "Twin"}`
+	const withAddOn = `{"name": "Twin", "addons": {"aws": {"region": "eu-central-1"}}}`
+	for name, row := range map[string]struct {
+		first, second string
+		flags         []string
+		want          string // the error; "": none
+	}{
+		"the second has the add-on":   {plain, withAddOn, []string{"Twin=a"}, ""},
+		"the first has the add-on":    {withAddOn, plain, []string{"Twin=a"}, ""},
+		"then the other gets its own": {plain, withAddOn, []string{"Twin=a", "Twin=b"}, ""},
+		"neither has it": {plain, plain, []string{"Twin=a"}, `the export has 2 clients named ` +
+			`"Twin" and no client_id of theirs: export with AUTH0_EXPORT_IDENTIFIERS: true`},
+		"one has the ID": {
+			`{"name": "Twin", "client_id": "a"}`, plain, []string{"Twin=a"}, "",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			export, err := auth0export.Read(directory().with(files{
+				"clients/One.json": row.first,
+				"clients/Two.json": row.second,
+			}).write(t), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			o := flags()
+			o.Clients = row.flags
+			p, err := auth0export.NewPlan(export, o)
+			if row.want != "" {
+				expectUsage(t, name, err, row.want)
+				return
+			}
+			if err = cmp.Or(err, p.Err()); err != nil {
+				t.Fatal(err)
+			}
+			ids := map[string]int{}
+			for _, target := range p.Report().Targets {
+				ids[target.ClientID]++
+			}
+			if len(ids) != len(row.flags)+1 || ids["a"] != 1 { // and the client Photo
+				t.Errorf("the targets are %v", ids)
+			}
+		})
 	}
 }
 
