@@ -11,6 +11,7 @@ import (
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/setup"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/signer"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
 	"github.com/spf13/cobra"
 )
 
@@ -22,7 +23,7 @@ const keygenNext = "%s and %s are written. Name them in the configuration, under
 
 const keygenSignerNext = `%s is written. Name it in the configuration, under
 identity_provider.keys, with the key:
-  - certificate_file: %s
+  - certificate_file: %q
     signer: %q
 and register the metadata in AWS:
   delegation metadata --entity-id urn:example.com --certificate %s --out metadata.xml
@@ -108,7 +109,8 @@ func (f *keygenFlags) run(c *cobra.Command, s surroundings) error {
 	if _, err := setup.WriteFiles(c.Context(), files); err != nil {
 		return err
 	}
-	return s.print(fmt.Appendf(nil, keygenNext, keyFile, certificateFile, certificateFile))
+	return s.print(fmt.Appendf(nil, keygenNext,
+		keyFile, certificateFile, term.ShellWord(certificateFile)))
 }
 
 // checkFiles refuses files that are there, and a folder that is not.
@@ -138,7 +140,8 @@ func (f *keygenFlags) certify(c *cobra.Command, s surroundings) error {
 	if err != nil {
 		return err
 	}
-	return s.print(fmt.Appendf(nil, keygenSignerNext, file, file, f.signer, file))
+	return s.print(fmt.Appendf(nil, keygenSignerNext,
+		file, file, f.signer, term.ShellWord(file)))
 }
 
 // certificate has the key sign its own certificate.
