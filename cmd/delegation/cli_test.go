@@ -146,13 +146,22 @@ func TestNoSecrets(t *testing.T) {
 		"denied":  w.token(map[string]any{"groups": []string{"staff"}}),
 		"forged":  w.token(nil)[:len(w.token(nil))-8] + "AAAAAAAA",
 		"foreign": w.token(map[string]any{"iss": "https://canary.example.com/"}),
+		// Encrypted tokens (RFC 7516 §3.1), the first with "alg": "dir" and so without a key.
+		"encrypted": "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..aXYtb2Ytb25l." +
+			"Y2lwaGVydGV4dC1vZi1vbmU.dGFnLW9mLW9uZS10YWctMQ",
+		"wrapped": "eyJhbGciOiJSU0EtT0FFUCIsImVuYyI6IkEyNTZHQ00ifQ.d3JhcHBlZC1rZXktb2YtdHdv." +
+			"aXYtb2YtdHdv.Y2lwaGVydGV4dC1vZi10d28.dGFnLW9mLXR3by10YWctMg",
 	}
 	// These lines have the private exponent. Those before have the modulus, which the certificate
 	// in the metadata has too. A token is as bad without its signature; its first part is the same
 	// for all.
 	secrets := strings.Split(strings.TrimSpace(key), "\n")[9:13]
 	for _, token := range tokens {
-		secrets = append(secrets, strings.SplitN(token, ".", 2)[1], strings.Split(token, ".")[2])
+		for _, part := range strings.Split(token, ".")[1:] {
+			if part != "" {
+				secrets = append(secrets, part)
+			}
+		}
 	}
 	mixed := w.write(t, "mixed.yaml",
 		strings.ReplaceAll(string(must(os.ReadFile(file))), "signing.crt", "signing.key"))

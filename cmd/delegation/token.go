@@ -33,11 +33,16 @@ func (f *tokenFlags) add(command *cobra.Command, s surroundings, usage string) {
 		"or - for standard input; required")
 }
 
-// requireTarget refuses a command without a target.
+// requireTarget refuses a command without a target, and a token in place of its name, which the log
+// would have.
 func (f *tokenFlags) requireTarget(command string) error {
 	if f.target == "" {
 		return config.Usagef(
 			"%s needs --target NAME: a key under targets of the configuration", command)
+	}
+	if jwt().MatchString(f.target) {
+		return config.Usage(errors.New("--target is the name of a target, never a token: every " +
+			"user of a machine can list arguments"))
 	}
 	return nil
 }
@@ -144,7 +149,9 @@ func (s surroundings) readInput(file string) ([]byte, error) {
 }
 
 // jwt matches texts that can only be tokens: a JOSE header is a JSON object, and base64url of one
-// begins like this.
+// begins like this. The second part is empty in an encrypted token whose key is agreed on directly
+// (RFC 7518 §4.5), and in a signed one with detached content (RFC 7515, appendix F). An encrypted
+// token has five parts (RFC 7516 §3.1).
 var jwt = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`e[wy][\w-]{14,}\.[\w-]{16,}\.[\w-]*`)
+	return regexp.MustCompile(`e[wy][\w-]{14,}\.(?:[\w-]{16,})?(?:\.[\w-]*){1,3}`)
 })
