@@ -409,8 +409,8 @@ var shell = map[string]struct {
 	},
 }
 
-// TestReadme_Pasted: no shell block has a comment. An interactive zsh, which is the default shell of
-// macOS, takes the words of a comment for arguments (zshoptions(1), INTERACTIVE_COMMENTS).
+// TestReadme_Pasted: no shell block has a comment. An interactive zsh, which is the default shell
+// of macOS, takes the words of a comment for arguments (zshoptions(1), INTERACTIVE_COMMENTS).
 func TestReadme_Pasted(t *testing.T) {
 	quoted := regexp.MustCompile(`'[^']*'|"[^"]*"`)
 	comment := regexp.MustCompile(`(?m)(^|\s)#.*$`)

@@ -163,9 +163,9 @@ func (p *Plan) chooseTargets(flags []string) error {
 	return nil
 }
 
-// findClient returns the index of the client that a flag names: the one with the ID, or else the one
-// with the name that has no ID; -1 if there is none. Auth0 allows several clients of one name. Then
-// the flag is for the one with an AWS add-on.
+// findClient returns the index of the client that a flag names: the one with the ID, or else the
+// one with the name that has no ID; -1 if there is none. Auth0 allows several clients of one name.
+// Then the flag is for the one with an AWS add-on.
 func findClient(clients []Client, name, id string) (int, error) {
 	byID := slices.IndexFunc(clients, func(c Client) bool { return c.ID == id })
 	if byID >= 0 || name == "" {

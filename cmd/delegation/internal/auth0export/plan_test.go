@@ -1,7 +1,6 @@
 package auth0export_test
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -283,8 +282,8 @@ func TestPlan_Clients(t *testing.T) {
 	}
 }
 
-// TestPlan_SameName: of several clients with one name and without IDs, a flag names the one with the
-// AWS add-on. Without one, it is ambiguous. An ID is always right.
+// TestPlan_SameName: of several clients with one name and without IDs, a flag names the one with
+// the AWS add-on. Without one, it is ambiguous. An ID is always right.
 func TestPlan_SameName(t *testing.T) {
 	const plain = `{"name": "Twin"}`
 	const withAddOn = `{"name": "Twin", "addons": {"aws": {"region": "eu-central-1"}}}`
@@ -317,8 +316,8 @@ func TestPlan_SameName(t *testing.T) {
 				expectUsage(t, name, err, row.want)
 				return
 			}
-			if err = cmp.Or(err, p.Err()); err != nil {
-				t.Fatal(err)
+			if err != nil || p.Err() != nil {
+				t.Fatalf("%v, %+v", err, p)
 			}
 			ids := map[string]int{}
 			for _, target := range p.Report().Targets {
