@@ -93,6 +93,7 @@ func (r *run) webNatives() *goja.Object {
 		"bytes":      r.bytesOfText,
 		"base64":     r.base64,
 		"unescape":   r.unescape,
+		"origin":     r.origin,
 		"buffer": func(goja.FunctionCall) goja.Value {
 			return r.nodeModules().Global("Buffer") // a large module, so only where it is used
 		},
@@ -146,6 +147,7 @@ func (r *run) send(call goja.FunctionCall) goja.Value {
 	id := r.startCall(webclient.Request{
 		Method:     text("method"),
 		URL:        text("url"),
+		OldURL:     member(request, "oldURL").ToBoolean(),
 		Header:     r.header(member(request, "headers")),
 		Body:       r.requestBody(member(request, "body")),
 		Timeout:    milliseconds(member(request, "timeout")),
@@ -298,6 +300,16 @@ func (r *run) unescape(call goja.FunctionCall) goja.Value {
 		text = plain
 	}
 	return r.rt.ToValue(text)
+}
+
+// origin(url) returns scheme, host and port of a URL, or "" if it is none. The rest of a URL can
+// hold secrets.
+func (r *run) origin(call goja.FunctionCall) goja.Value {
+	parsed, err := node.ParseURL(r.limited(call.Argument(0).String()), nil)
+	if err != nil {
+		return r.rt.ToValue("")
+	}
+	return r.rt.ToValue(parsed.Origin())
 }
 
 // stringifyJSON(value) is JSON.stringify within the limits of a rule. The guards of JSON would not

@@ -207,6 +207,82 @@ func TestHTTP_Clients(t *testing.T) {
 	}
 }
 
+// TestHTTP_Paths: each client sends the path that it sends in Node, and no client decodes an escape
+// that the rule has made.
+func TestHTTP_Paths(t *testing.T) {
+	var sent string
+	options := jsrules.Options{HTTP: &jsrules.HTTP{
+		Allow: []string{"api.example.com"},
+		Client: &http.Client{Transport: transport(func(r *http.Request) (*http.Response, error) {
+			sent = r.URL.RequestURI()
+			return answering("x").Transport.RoundTrip(r)
+		})},
+	}}
+	escaped := "' + encodeURIComponent('../../admin/roles') + '"
+	for name, client := range clients {
+		for path, want := range map[string]string{
+			"/users/auth0|1/groups/" + escaped: "/users/auth0%7C1/groups/..%2F..%2Fadmin%2Froles",
+			"/a b/" + escaped:                  "/a%20b/..%2F..%2Fadmin%2Froles",
+			"/é/" + escaped:                    "/%C3%A9/..%2F..%2Fadmin%2Froles",
+			"/users/x/../../admin":             "/admin",
+			"/users/%2e%2e/admin":              "/admin",
+			`/a\\b`:                            "/a/b",
+			"/100%/x":                          "/100%25/x",
+		} {
+			if strings.Contains(name, "request") && want == "/admin" {
+				want = path // url.parse removes no dots
+			}
+			sent = ""
+			got := run(t, `async function (user, context, callback) {
+				const failed = (e) => e.code + ' ' + e.message;`+client+`
+				user.got = await get('https://api.example.com`+path+`');
+				callback(null, user, context);
+			}`, options)
+			if !got.passed || sent != want {
+				t.Errorf("%s, %s: sent %q, want %q, got %v, %v", name, path, sent, want, got.user,
+					got.err)
+			}
+		}
+	}
+}
+
+// TestHTTP_Headers: each client sends a character of a header as one byte, and has an error for one
+// that has no such byte.
+func TestHTTP_Headers(t *testing.T) {
+	var sent []string
+	options := jsrules.Options{HTTP: &jsrules.HTTP{
+		Allow: []string{"api.example.com"},
+		Client: &http.Client{Transport: transport(func(r *http.Request) (*http.Response, error) {
+			sent = append(sent, r.Header.Get("X-Name"))
+			answer, err := answering("x").Transport.RoundTrip(r)
+			answer.Header["X-Name"] = []string{"Jos\xe9"}
+			return answer, err
+		})},
+	}}
+	for send, code := range map[string]string{
+		"fetch(at, {headers}).then((r) => r.headers.get('x-name'))": "TypeError ERR_INVALID_CHAR",
+		"require('axios').get(at, {headers}).then((r) => r.headers['x-name'])": "AxiosError " +
+			"ERR_INVALID_CHAR",
+		"require('node-fetch')(at, {headers}).then((r) => r.headers.get('x-name'))": "FetchError " +
+			"ERR_INVALID_CHAR",
+		"new Promise((y, n) => request.get(at, {headers}, " +
+			"(e, r) => e ? n(e) : y(r.headers['x-name'])))": "Error ERR_INVALID_CHAR",
+	} {
+		sent = nil
+		got := run(t, `async function (user, context, callback) {
+			const at = 'https://api.example.com';
+			const send = (headers) => `+send+`;
+			user.got = await send({'X-Name': 'Jos\u00e9'});
+			user.wrong = await send({'X-Name': '5\u20ac'}).catch((e) => e.name + ' ' + e.code);
+			callback(null, user, context);
+		}`, options)
+		if !got.passed || !sameJSON(sent, []string{"Jos\xe9"}) ||
+			got.user.Text("got") != "Jos\u00e9" || got.user.Text("wrong") != code {
+			t.Errorf("%s: sent %q, got %v, %v", send, sent, got.user, got.err)
+		}
+	}
+}
+
 // TestHTTP_NotThereByDefault: without Options.HTTP no client exists, and the error says what to
 // set.
 func TestHTTP_NotThereByDefault(t *testing.T) {
@@ -418,7 +494,7 @@ func TestHTTP_Secrets(t *testing.T) {
 // because the part may be a path or a password.
 func TestHTTP_SecretsInInvalidURLs(t *testing.T) {
 	for _, url := range []string{
-		"api.example.com/v1/s3cr3t", "s3cr3t", "//s3cr3t", "https:user:s3cr3t@api.example.com",
+		"api.example.com/v1/s3cr3t", "s3cr3t", "//s3cr3t", "https:user:s3cr3t@",
 		"https://user:s3cr3t/@api.example.com/", "ftp://user/s3cr3t",
 	} {
 		for _, send := range []string{

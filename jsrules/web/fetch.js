@@ -2,6 +2,9 @@
 (function (native) {
 	const {Names, failed, isBytes, bytesOf, isSearchParams, refuse} = native.common;
 
+	// trim removes the white space of HTTP around a value, and no other.
+	const trim = (value) => String(value).replace(/^[\t\n\r ]+|[\t\n\r ]+$/g, '');
+
 	class Headers {
 		constructor(init) {
 			this.map = new Map();
@@ -18,9 +21,9 @@
 		}
 		append(name, value) {
 			const key = String(name).toLowerCase();
-			this.map.set(key, (this.map.get(key) || []).concat(String(value).trim()));
+			this.map.set(key, (this.map.get(key) || []).concat(trim(value)));
 		}
-		set(name, value) { this.map.set(String(name).toLowerCase(), [String(value).trim()]); }
+		set(name, value) { this.map.set(String(name).toLowerCase(), [trim(value)]); }
 		has(name) { return this.map.has(String(name).toLowerCase()); }
 		get(name) {
 			const values = this.map.get(String(name).toLowerCase());
@@ -265,8 +268,7 @@
 		}
 	}
 	// originOf returns scheme and host of a URL that the client could read. The rest can hold secrets.
-	const originOf = (url) => String(url).split(/[?#]/)[0].split('/').slice(0, 3).join('/')
-		.replace(/\/\/[^/]*@/, '//') + '/';
+	const originOf = (url) => native.origin(String(url)) + '/';
 
 	// The answers of node-fetch have errors of their own.
 	class FetchResponse extends Response {

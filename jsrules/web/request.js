@@ -140,6 +140,7 @@
 			this.id = native.send({
 				method: this.method,
 				url: this.url,
+				oldURL: true,
 				headers: this.names.list(),
 				body: body && typeof body !== 'string' ? bytesOf(body) : body,
 				timeout: o.timeout,

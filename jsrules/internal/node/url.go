@@ -34,6 +34,21 @@ func (m *Modules) parseURL(call goja.FunctionCall) goja.Value {
 	return m.parts(parsed)
 }
 
+// parseWeb parses a URL, or a reference to a base. It returns nil if it is none.
+func (m *Modules) parseWeb(text string, base *webURL) *webURL {
+	p := &urlParser{}
+	parsed := p.parseWeb(text, base)
+	m.refuseForeign(p)
+	return parsed
+}
+
+// refuseForeign throws if a host is not ASCII.
+func (m *Modules) refuseForeign(p *urlParser) {
+	if p.foreign {
+		m.unavailable("a URL whose host is not ASCII")
+	}
+}
+
 // parts returns the parts of a URL as an object.
 func (m *Modules) parts(u *webURL) goja.Value {
 	marked := func(mark string, part *string) string {
@@ -66,7 +81,9 @@ func (m *Modules) changeURL(call goja.FunctionCall) goja.Value {
 	if changed == nil { // parseURL has parsed it before
 		return goja.Undefined()
 	}
-	m.set(changed, call.Argument(1).String(), m.urlText(call, 2))
+	p := &urlParser{}
+	p.set(changed, call.Argument(1).String(), m.urlText(call, 2))
+	m.refuseForeign(p)
 	return m.parts(changed)
 }
 

@@ -23,6 +23,15 @@ type webURL struct {
 	path     []string
 	query    *string
 	fragment *string
+	// keepDots leaves the segments . and .. in the path.
+	keepDots bool
+}
+
+// urlParser parses one URL.
+type urlParser struct {
+	keepDots bool
+	// foreign says that a host is not ASCII, which this package does not read.
+	foreign bool
 }
 
 // defaultPorts are the special schemes, with their ports.
@@ -68,10 +77,10 @@ var schemePattern = sync.OnceValue(func() *regexp.Regexp {
 })
 
 // parseWeb parses a URL, or a reference to a base. It returns nil if it is none.
-func (m *Modules) parseWeb(text string, base *webURL) *webURL {
+func (p *urlParser) parseWeb(text string, base *webURL) *webURL {
 	text = strings.TrimFunc(text, func(r rune) bool { return r <= ' ' })
 	text = noBreaks.Replace(text)
-	u := &webURL{}
+	u := &webURL{keepDots: p.keepDots}
 	rest := text
 	if found := schemePattern().FindStringSubmatch(text); found != nil {
 		u.scheme = strings.ToLower(found[1])
@@ -79,7 +88,7 @@ func (m *Modules) parseWeb(text string, base *webURL) *webURL {
 	}
 	rest, fragment, hasFragment := strings.Cut(rest, "#")
 	rest, query, hasQuery := strings.Cut(rest, "?")
-	if !m.parseRest(u, rest, hasQuery, hasFragment, base) {
+	if !p.parseRest(u, rest, hasQuery, hasFragment, base) {
 		return nil
 	}
 	if hasQuery {
@@ -107,7 +116,7 @@ func (u *webURL) isSlash(text string) bool {
 }
 
 // parseRest parses what is between scheme and query. It reports whether the URL is valid.
-func (m *Modules) parseRest(u *webURL, rest string, hasQuery, hasFragment bool, base *webURL) bool {
+func (p *urlParser) parseRest(u *webURL, rest string, hasQuery, hasFragment bool, base *webURL) bool {
 	if u.scheme == "" {
 		switch {
 		case base == nil, base.opaque && (rest != "" || hasQuery || !hasFragment):
@@ -118,19 +127,19 @@ func (m *Modules) parseRest(u *webURL, rest string, hasQuery, hasFragment bool, 
 		}
 		u.scheme = base.scheme
 		if u.scheme == "file" {
-			return m.parseFile(u, rest, hasQuery, base)
+			return p.parseFile(u, rest, hasQuery, base)
 		}
-		return m.parseRelative(u, rest, hasQuery, base)
+		return p.parseRelative(u, rest, hasQuery, base)
 	}
 	switch {
 	case u.scheme == "file":
-		return m.parseFile(u, rest, hasQuery, base)
+		return p.parseFile(u, rest, hasQuery, base)
 	case u.special() && base != nil && base.scheme == u.scheme && !strings.HasPrefix(rest, "//"):
-		return m.parseRelative(u, rest, hasQuery, base)
+		return p.parseRelative(u, rest, hasQuery, base)
 	case u.special():
-		return m.parseAuthority(u, strings.TrimLeft(rest, "/\\"))
+		return p.parseAuthority(u, strings.TrimLeft(rest, "/\\"))
 	case strings.HasPrefix(rest, "//"):
-		return m.parseAuthority(u, rest[2:])
+		return p.parseAuthority(u, rest[2:])
 	case strings.HasPrefix(rest, "/"):
 		u.appendPath(rest[1:])
 		return true
@@ -141,13 +150,13 @@ func (m *Modules) parseRest(u *webURL, rest string, hasQuery, hasFragment bool, 
 }
 
 // parseRelative parses a reference to a base that is no file.
-func (m *Modules) parseRelative(u *webURL, rest string, hasQuery bool, base *webURL) bool {
+func (p *urlParser) parseRelative(u *webURL, rest string, hasQuery bool, base *webURL) bool {
 	if u.isSlash(rest) {
 		switch {
 		case u.special() && u.isSlash(rest[1:]):
-			return m.parseAuthority(u, strings.TrimLeft(rest, "/\\"))
+			return p.parseAuthority(u, strings.TrimLeft(rest, "/\\"))
 		case strings.HasPrefix(rest[1:], "/"):
-			return m.parseAuthority(u, rest[2:])
+			return p.parseAuthority(u, rest[2:])
 		}
 	}
 	u.username = base.username
@@ -169,7 +178,7 @@ func (m *Modules) parseRelative(u *webURL, rest string, hasQuery bool, base *web
 }
 
 // parseFile parses a URL of the scheme file.
-func (m *Modules) parseFile(u *webURL, rest string, hasQuery bool, base *webURL) bool {
+func (p *urlParser) parseFile(u *webURL, rest string, hasQuery bool, base *webURL) bool {
 	none := ""
 	u.host = &none
 	isFile := base != nil && base.scheme == "file"
@@ -184,7 +193,7 @@ func (m *Modules) parseFile(u *webURL, rest string, hasQuery bool, base *webURL)
 			u.appendPath(rest)
 			return true
 		}
-		if !m.setFileHost(u, rest[:end]) {
+		if !p.setFileHost(u, rest[:end]) {
 			return false
 		}
 		u.startPath(rest[end:])
@@ -216,11 +225,11 @@ func (m *Modules) parseFile(u *webURL, rest string, hasQuery bool, base *webURL)
 	return true
 }
 
-func (m *Modules) setFileHost(u *webURL, text string) bool {
+func (p *urlParser) setFileHost(u *webURL, text string) bool {
 	if text == "" {
 		return true
 	}
-	host, ok := m.parseHost(text, true)
+	host, ok := p.parseHost(text, true)
 	if host == "localhost" {
 		host = ""
 	}
@@ -243,7 +252,7 @@ func startsWithDrive(text string) bool {
 func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
 
 // parseAuthority parses user, host and port, and the path.
-func (m *Modules) parseAuthority(u *webURL, rest string) bool {
+func (p *urlParser) parseAuthority(u *webURL, rest string) bool {
 	ends := "/"
 	if u.special() {
 		ends = "/\\"
@@ -266,7 +275,7 @@ func (m *Modules) parseAuthority(u *webURL, rest string) bool {
 	if name == "" && (hasPort || u.special()) || !isDigits(port) {
 		return false
 	}
-	host, ok := m.parseHost(name, u.special())
+	host, ok := p.parseHost(name, u.special())
 	if !ok {
 		return false
 	}
@@ -331,6 +340,8 @@ func (u *webURL) appendPath(text string) {
 		last := i == len(segments)-1
 		segment = percent(segment, ofPath)
 		switch dots := strings.ReplaceAll(strings.ToLower(segment), "%2e", "."); {
+		case u.keepDots:
+			u.path = append(u.path, segment)
 		case dots == "..":
 			u.shorten()
 			if last {
@@ -366,7 +377,7 @@ const (
 )
 
 // parseHost parses a host. It reports whether it is one.
-func (m *Modules) parseHost(text string, special bool) (host string, ok bool) {
+func (p *urlParser) parseHost(text string, special bool) (host string, ok bool) {
 	if strings.HasPrefix(text, "[") {
 		if !strings.HasSuffix(text, "]") {
 			return "", false
@@ -379,7 +390,8 @@ func (m *Modules) parseHost(text string, special bool) (host string, ok bool) {
 	domain := DecodeUTF8(unescape(text))
 	for _, c := range domain {
 		if c > 0x7f {
-			m.unavailable("a URL whose host is not ASCII")
+			p.foreign = true
+			return "", false
 		}
 		if c < 0x20 {
 			return "", false
@@ -584,7 +596,7 @@ func (u *webURL) String() string {
 }
 
 // set changes a part of the URL. A text that is no such part changes nothing.
-func (m *Modules) set(u *webURL, part, text string) {
+func (p *urlParser) set(u *webURL, part, text string) {
 	noUser := u.host == nil || *u.host == "" || u.scheme == "file"
 	switch {
 	case part == "username" && !noUser:
@@ -597,7 +609,7 @@ func (m *Modules) set(u *webURL, part, text string) {
 	case part == "protocol":
 		u.setScheme(text)
 	case (part == "host" || part == "hostname") && !u.opaque:
-		m.setHost(u, text, part == "host")
+		p.setHost(u, text, part == "host")
 	case part == "port" && !noUser:
 		digits := text[:len(text)-len(strings.TrimLeft(text, "0123456789"))]
 		if was := u.port; text != "" && digits == "" || !u.setPort(digits) {
@@ -651,7 +663,7 @@ func (u *webURL) setScheme(text string) {
 }
 
 // setHost changes the host, and the port if it is allowed and there is one.
-func (m *Modules) setHost(u *webURL, text string, withPort bool) {
+func (p *urlParser) setHost(u *webURL, text string, withPort bool) {
 	ends := "/?#"
 	if u.special() {
 		ends += "\\"
@@ -663,7 +675,7 @@ func (m *Modules) setHost(u *webURL, text string, withPort bool) {
 		was := u.host
 		none := ""
 		u.host = &none
-		if !m.setFileHost(u, text) {
+		if !p.setFileHost(u, text) {
 			u.host = was
 		}
 		return
@@ -673,7 +685,7 @@ func (m *Modules) setHost(u *webURL, text string, withPort bool) {
 	if hasPort && !withPort || name == "" && (u.special() || hasPort || hasMore) {
 		return
 	}
-	host, ok := m.parseHost(name, u.special())
+	host, ok := p.parseHost(name, u.special())
 	if !ok {
 		return
 	}

@@ -4,9 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/seed055b7978/delegation/jsrules/internal/node"
 )
 
 // allowSetting is what errors call [Settings].Allow.
@@ -139,9 +140,9 @@ func (t target) String() string {
 }
 
 // targetOf reads where a URL leads to. The scheme is http or https.
-func targetOf(u *url.URL) (target, error) {
-	t := target{plain: u.Scheme == "http"}
-	t.host = strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
+func targetOf(u *node.URL) (target, error) {
+	t := target{plain: u.Scheme() == "http"}
+	t.host = strings.TrimSuffix(strings.Trim(u.Hostname(), "[]"), ".")
 	t.port = securePort
 	if t.plain {
 		t.port = plainPort
@@ -154,10 +155,8 @@ func targetOf(u *url.URL) (target, error) {
 		t.port = uint16(number)
 	}
 	if address, err := netip.ParseAddr(t.host); err == nil {
-		if address.Zone() != "" {
-			return t, invalidURL()
-		}
 		t.address = address
+		t.host = address.String()
 		return t, nil
 	}
 	if checkName(t.host) != nil {

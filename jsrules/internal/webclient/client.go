@@ -3,6 +3,7 @@ package webclient
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -14,6 +15,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/seed055b7978/delegation/jsrules/internal/node"
 )
 
 // Settings say what a [Client] may do. The zero value permits no host.
@@ -36,9 +39,9 @@ type Settings struct {
 
 // Client sends requests. It is safe for concurrent use.
 type Client struct {
-	settings Settings
-	allowed  *allowed
-	http     *http.Client
+	settings  Settings
+	allowed   *allowed
+	transport http.RoundTripper
 }
 
 // UserAgent is sent if the rule sets none.
@@ -58,18 +61,13 @@ func New(s Settings) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{settings: s, allowed: list}
-	c.http = &http.Client{
-		Transport: c.transport(s.Transport),
-		CheckRedirect: func(*http.Request, []*http.Request) error {
-			return http.ErrUseLastResponse
-		},
-	}
+	c.transport = c.checking(s.Transport)
 	return c, nil
 }
 
-// transport returns the given transport, with connections that check addresses unless it has its
+// checking returns the given transport, with connections that check addresses unless it has its
 // own functions to connect.
-func (c *Client) transport(given http.RoundTripper) http.RoundTripper {
+func (c *Client) checking(given http.RoundTripper) http.RoundTripper {
 	if given == nil {
 		return &http.Transport{
 			Proxy:                  http.ProxyFromEnvironment,
@@ -116,16 +114,23 @@ func (c *Client) dial(ctx context.Context, network, address string) (net.Conn, e
 }
 
 // CloseIdleConnections closes the connections that no request uses.
-func (c *Client) CloseIdleConnections() { c.http.CloseIdleConnections() }
+func (c *Client) CloseIdleConnections() {
+	if idle, ok := c.transport.(interface{ CloseIdleConnections() }); ok {
+		idle.CloseIdleConnections()
+	}
+}
 
 // Request is what a rule sends.
 type Request struct {
 	// Method is a method of HTTP. Empty is GET.
 	Method string
-	// URL is absolute. Its user info becomes basic authorization, unless Header has an
-	// Authorization.
+	// URL is absolute, and read as the class URL of Node does. Its user info becomes basic
+	// authorization, unless Header has an Authorization.
 	URL string
-	// Header is not changed.
+	// OldURL reads URL as url.parse of Node does, which leaves . and .. in the path.
+	OldURL bool
+	// Header is not changed. Its values are texts of JavaScript: each character is sent as one
+	// byte, and one above U+00FF is an error.
 	Header http.Header
 	Body   []byte
 	// Timeout limits connecting, and then the rest of the call. Zero: the rule sets no limit.
@@ -143,8 +148,9 @@ type Request struct {
 type Response struct {
 	Status     int
 	StatusText string
-	Header     http.Header
-	Body       []byte
+	// Header has texts of JavaScript: each byte that was received is one character.
+	Header http.Header
+	Body   []byte
 	// URL is where the answer came from, without user info.
 	URL string
 	// Redirected says that URL is not the requested one.
@@ -174,6 +180,8 @@ func (c *Client) Do(ctx context.Context, r Request, b *Budget) (*Response, error
 		location := redirection(answer)
 		if location == "" || followed == most && !r.RefuseMore {
 			answer.Redirected = followed > 0
+			answer.StatusText = fromLatin1(answer.StatusText)
+			answer.Header = textHeader(answer.Header)
 			return answer, nil
 		}
 		if followed == most {
@@ -226,7 +234,8 @@ func (c *Client) limit(
 // hop is one request of a call.
 type hop struct {
 	method string
-	url    *url.URL
+	web    *node.URL
+	url    *url.URL // what of web is sent
 	target target
 	header http.Header
 	body   []byte
@@ -234,7 +243,7 @@ type hop struct {
 
 // firstHop reads a request.
 func (c *Client) firstHop(r Request) (*hop, error) {
-	u, err := parseURL(r.URL)
+	u, err := readURL(r)
 	if err != nil {
 		return nil, err
 	}
@@ -248,10 +257,10 @@ func (c *Client) firstHop(r Request) (*hop, error) {
 			h.header[name] = append(h.header[name], values...)
 		}
 	}
-	if user := u.User; user != nil && h.header.Get("Authorization") == "" {
-		password, _ := user.Password()
+	name, password, hasUser := u.User()
+	if hasUser && h.header.Get("Authorization") == "" {
 		basic := http.Request{Header: h.header}
-		basic.SetBasicAuth(user.Username(), password)
+		basic.SetBasicAuth(name, password)
 	}
 	if h.header.Get("User-Agent") == "" {
 		h.header.Set("User-Agent", UserAgent)
@@ -274,46 +283,76 @@ var ours = map[string]bool{
 	"Te": true, "Trailer": true, "Transfer-Encoding": true, "Upgrade": true,
 }
 
-// parseURL reads an absolute URL. Characters that do not belong in a query are escaped, as Node
-// does.
-func parseURL(text string) (*url.URL, error) {
-	u, err := url.Parse(strings.TrimSpace(text))
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
-		return nil, invalidURL()
+// readURL reads the URL of a request.
+func readURL(r Request) (*node.URL, error) {
+	parse := node.ParseOldURL
+	if !r.OldURL {
+		parse = func(text string) (*node.URL, error) { return node.ParseURL(text, nil) }
 	}
-	u.RawQuery = escapeQuery(u.RawQuery)
+	u, err := parse(r.URL)
+	if err != nil {
+		return nil, urlError(err)
+	}
 	return u, nil
 }
 
-// escapeQuery escapes what may not be in the query of a URL (WHATWG URL, special-query).
-func escapeQuery(query string) string {
-	var b strings.Builder
-	for i := range len(query) {
-		c := query[i]
-		if c <= ' ' || c >= 0x7f || strings.IndexByte(`"<>'`, c) >= 0 {
-			fmt.Fprintf(&b, "%%%02X", c)
-			continue
-		}
-		b.WriteByte(c)
+// urlError is the error of a URL that cannot be read.
+func urlError(err error) *Error {
+	if errors.Is(err, node.ErrURLHost) {
+		return &Error{Code: CodeURL, Text: "Invalid URL: its host is not ASCII: write the xn-- form"}
 	}
-	return b.String()
+	return invalidURL()
 }
 
-// goTo sets the URL of a hop, in the form in which the list and the connection see the same host.
-func (h *hop) goTo(u *url.URL) error {
+// goTo sets the URL of a hop. List and connection see the host that is sent.
+func (h *hop) goTo(u *node.URL) error {
+	if u.Scheme() != "https" && u.Scheme() != "http" {
+		return invalidURL()
+	}
 	to, err := targetOf(u)
 	if err != nil {
 		return err
 	}
-	plain := *u
-	plain.User = nil
-	plain.Fragment = ""
-	plain.RawFragment = ""
-	plain.Host = to.String()
-	h.url = &plain
+	query, hasQuery := u.Query()
+	path := sendable(u.Path())
+	plain, err := url.PathUnescape(path)
+	if err != nil { // sendable leaves nothing that cannot be decoded
+		return invalidURL()
+	}
+	h.web = u
 	h.target = to
+	h.url = &url.URL{
+		Scheme:     u.Scheme(),
+		Host:       to.String(),
+		Path:       plain,
+		RawPath:    path,
+		RawQuery:   query,
+		ForceQuery: hasQuery && query == "",
+	}
 	return nil
 }
+
+// sendable returns a path in a form that url.URL sends byte for byte. For a path with a character
+// that RFC 3986 §3.3 does not permit, url.URL would encode the decoded path anew, and %2F would
+// become a slash. The URL Standard permits some of these characters, and a % that begins no escape.
+// They are escaped here, which a server decodes to the same.
+func sendable(path string) string {
+	const permitted = "-._~!$&'()*+,;=:@/[]"
+	var b strings.Builder
+	for i := range len(path) {
+		c := path[i]
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		escape := c == '%' && i+2 < len(path) && isHex(path[i+1]) && isHex(path[i+2])
+		if letter || escape || strings.IndexByte(permitted, c) >= 0 {
+			b.WriteByte(c)
+			continue
+		}
+		fmt.Fprintf(&b, "%%%02X", c)
+	}
+	return b.String()
+}
+
+func isHex(c byte) bool { return strings.IndexByte("0123456789abcdefABCDEF", c) >= 0 }
 
 // send sends one request and reads the answer.
 func (c *Client) send(ctx context.Context, h *hop, b *Budget) (*Response, error) {
@@ -323,19 +362,18 @@ func (c *Client) send(ctx context.Context, h *hop, b *Budget) (*Response, error)
 	if err := b.request(); err != nil {
 		return nil, err
 	}
-	dialed := netip.AddrPortFrom(h.target.address, h.target.port).String()
-	if !h.target.address.IsValid() {
-		dialed = net.JoinHostPort(h.target.host, fmt.Sprint(h.target.port))
-	}
+	dialed := net.JoinHostPort(h.target.host, fmt.Sprint(h.target.port))
 	ctx = context.WithValue(ctx, targetKey{}, dialed)
-	request, err := http.NewRequestWithContext(ctx, h.method, h.url.String(),
-		bytes.NewReader(h.body))
+	origin := h.url.Scheme + "://" + h.url.Host
+	request, err := http.NewRequestWithContext(ctx, h.method, origin, bytes.NewReader(h.body))
 	if err != nil {
 		return nil, &Error{Code: CodeRequest, Host: h.target.String(),
-			Text: "the method or the URL is not one of HTTP"}
+			Text: "the method is not one of HTTP"}
 	}
-	request.Header = h.header.Clone()
-	if err := checkHeader(request.Header); err != nil {
+	sent := *h.url
+	request.URL = &sent
+	request.Header, err = sentHeader(h.header)
+	if err != nil {
 		return nil, err
 	}
 	answer, err := c.exchange(request, h, b)
@@ -343,25 +381,6 @@ func (c *Client) send(ctx context.Context, h *hop, b *Budget) (*Response, error)
 		return nil, failure(ctx, h.target, err)
 	}
 	return answer, nil
-}
-
-// checkHeader refuses what would end a header early. The text does not hold the value.
-func checkHeader(header http.Header) error {
-	for name, values := range header {
-		for _, c := range name {
-			if c <= ' ' || c >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, c) {
-				return &Error{Code: "ERR_INVALID_HTTP_TOKEN",
-					Text: fmt.Sprintf("the name of a header is not valid: %.100q", name)}
-			}
-		}
-		for _, value := range values {
-			if strings.ContainsAny(value, "\r\n\x00") {
-				return &Error{Code: "ERR_INVALID_CHAR",
-					Text: "Invalid character in header content [" + name + "]"}
-			}
-		}
-	}
-	return nil
 }
 
 // exchange sends a request and reads the answer within the limits. The operator's transport may
@@ -373,9 +392,13 @@ func (c *Client) exchange(request *http.Request, h *hop, b *Budget) (_ *Response
 				Text: "the transport of Options.HTTP.Client panicked"}
 		}
 	}()
-	response, err := c.http.Do(request)
+	// Not by http.Client, which reads a Location itself and fails at one that Node takes.
+	response, err := c.transport.RoundTrip(request)
 	if err != nil {
 		return nil, err // it holds the URL, which failure leaves out
+	}
+	if response.Body == nil {
+		response.Body = http.NoBody
 	}
 	defer response.Body.Close()
 	tooLarge := &Error{Code: CodeSize, Host: h.target.String(), Text: fmt.Sprintf(
@@ -400,7 +423,7 @@ func (c *Client) exchange(request *http.Request, h *hop, b *Budget) (_ *Response
 		StatusText: text,
 		Header:     response.Header,
 		Body:       body,
-		URL:        h.url.String(),
+		URL:        h.web.Public(),
 	}, nil
 }
 
@@ -416,11 +439,10 @@ func redirection(answer *Response) string {
 // redirect returns the request that follows a redirect. Another host gets no headers that could
 // hold credentials, and no body.
 func (h *hop) redirect(location string, status int, toGet bool) (*hop, error) {
-	to, err := h.url.Parse(location)
-	if err != nil || to.Scheme != "https" && to.Scheme != "http" {
-		return nil, invalidURL()
+	to, err := node.ParseURL(location, h.web)
+	if err != nil {
+		return nil, urlError(err)
 	}
-	to.RawQuery = escapeQuery(to.RawQuery)
 	next := &hop{method: h.method, header: h.header.Clone(), body: h.body}
 	if err := next.goTo(to); err != nil {
 		return nil, err

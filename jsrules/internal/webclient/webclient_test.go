@@ -71,12 +71,14 @@ func (n nowhere) RoundTrip(r *http.Request) (*http.Response, error) {
 type everywhere struct {
 	mu    sync.Mutex
 	hosts []string
+	uris  []string // what is sent of the URL after the host
 }
 
 func (e *everywhere) RoundTrip(r *http.Request) (*http.Response, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.hosts = append(e.hosts, r.URL.Host)
+	e.uris = append(e.uris, r.URL.RequestURI())
 	return &http.Response{StatusCode: 200, Status: "200 OK", Header: http.Header{},
 		Body: io.NopCloser(strings.NewReader("")), Request: r}, nil
 }
@@ -122,17 +124,17 @@ func TestAllow(t *testing.T) {
 		"https://0x7f000001/":                          webclient.CodeHost,
 		"http://api.example.com/":                      webclient.CodeHost, // port 80
 		"http://api.example.com:443/":                  webclient.CodeInsecure,
-		`https://api.example.com\@evil.example/`:       webclient.CodeURL,
-		`https://evil.example\@api.example.com/`:       webclient.CodeURL,
-		"https://api.example.com\t.evil.example/":      webclient.CodeURL,
+		`https://api.example.com\@evil.example/`:       "api.example.com",
+		`https://evil.example\@api.example.com/`:       webclient.CodeHost,
+		"https://api.example.com\t.evil.example/":      webclient.CodeHost,
 		"https://api.example.com\u3002evil.example/":   webclient.CodeURL,
 		"https://\uff41pi.example.com/":                webclient.CodeURL,
-		"https://api%2eexample.com/":                   webclient.CodeURL,
+		"https://api%2eexample.com/":                   "api.example.com",
 		"https://[fe80::1%25eth0]/":                    webclient.CodeURL,
 		"https://api.example.com:99999/":               webclient.CodeURL,
 		"https://api.example.com:0/":                   webclient.CodeURL,
-		"https:///x":                                   webclient.CodeURL,
-		"https:api.example.com":                        webclient.CodeURL,
+		"https:///x":                                   webclient.CodeHost,
+		"https:api.example.com":                        "api.example.com",
 		"//api.example.com/":                           webclient.CodeURL,
 		"ftp://api.example.com/":                       webclient.CodeURL,
 		"file:///etc/passwd":                           webclient.CodeURL,
@@ -154,8 +156,8 @@ func TestAllow(t *testing.T) {
 	}
 }
 
-// TestAllow_OneHost: however a host is written, the host that the list has is the one that is
-// called. What Node.js would read as a listed host is refused if it is written otherwise.
+// TestAllow_OneHost: however a host is written, the list decides on the host that Node.js would
+// call, and that host is the one that is called.
 func TestAllow_OneHost(t *testing.T) {
 	s := settings("api.example.com", "*.wild.example", "xn--bcher-kva.example", "192.0.2.7",
 		"127.0.0.1", "0x7f.0.0.1", "[2001:db8::1]")
@@ -165,9 +167,9 @@ func TestAllow_OneHost(t *testing.T) {
 	for host, want := range map[string]string{
 		"XN--BCHER-KVA.example":         "xn--bcher-kva.example",
 		"xn--bcher-kva.example.":        "xn--bcher-kva.example",
-		"xn--a.wild.example":            "xn--a.wild.example",
+		"xn--a.wild.example":            webclient.CodeURL,
 		"wild.example":                  webclient.CodeHost,
-		"xn--bcher-kv.example":          webclient.CodeHost,
+		"xn--bcher-kv.example":          webclient.CodeURL,
 		"b\u00fccher.example":           webclient.CodeURL,
 		"b%C3%BCcher.example":           webclient.CodeURL,
 		"bu\u0308cher.example":          webclient.CodeURL,
@@ -185,8 +187,8 @@ func TestAllow_OneHost(t *testing.T) {
 		".api.example.com":              webclient.CodeURL,
 		"api..example.com":              webclient.CodeURL,
 		".wild.example":                 webclient.CodeURL,
-		"ap%69.example.com":             webclient.CodeURL,
-		"%61pi.example.com":             webclient.CodeURL,
+		"ap%69.example.com":             "api.example.com",
+		"%61pi.example.com":             "api.example.com",
 		"evil.example%2f.wild.example":  webclient.CodeURL,
 		"evil.example%23.wild.example":  webclient.CodeURL,
 		"evil.example%00.wild.example":  webclient.CodeURL,
@@ -194,22 +196,22 @@ func TestAllow_OneHost(t *testing.T) {
 		"a%20b.wild.example":            webclient.CodeURL,
 		"192.0.2.7.":                    "192.0.2.7",
 		"192.0.2.7..":                   webclient.CodeURL,
-		"192.0.519":                     webclient.CodeHost,
-		"3221225991":                    webclient.CodeHost,
-		"0xc0000207":                    webclient.CodeHost,
-		"0300.0.2.7":                    webclient.CodeHost,
-		"192.0.2.07":                    webclient.CodeHost,
+		"192.0.519":                     "192.0.2.7",
+		"3221225991":                    "192.0.2.7",
+		"0xc0000207":                    "192.0.2.7",
+		"0300.0.2.7":                    "192.0.2.7",
+		"192.0.2.07":                    "192.0.2.7",
 		"192.0.2.+7":                    webclient.CodeURL,
-		"192.0.2.7%2e":                  webclient.CodeURL,
+		"192.0.2.7%2e":                  "192.0.2.7",
 		"\uff11\uff19\uff12.0.2.7":      webclient.CodeURL,
-		"127.1":                         webclient.CodeHost,
+		"127.1":                         "127.0.0.1",
 		"+127.0.0.1":                    webclient.CodeURL,
 		"-1":                            webclient.CodeHost,
-		"0x7f.0.0.1":                    "0x7f.0.0.1",
+		"0x7f.0.0.1":                    "127.0.0.1",
 		"[2001:db8::1]":                 "[2001:db8::1]",
-		"[2001:DB8:0:0:0:0:0:1]":        "[2001:db8:0:0:0:0:0:1]",
-		"[2001:db8::0.0.0.1]":           "[2001:db8::0.0.0.1]",
-		"[::ffff:c000:207]":             "[::ffff:c000:207]",
+		"[2001:DB8:0:0:0:0:0:1]":        "[2001:db8::1]",
+		"[2001:db8::0.0.0.1]":           "[2001:db8::1]",
+		"[::ffff:c000:207]":             "[::ffff:192.0.2.7]",
 		"[::192.0.2.7]":                 webclient.CodeHost,
 		"[64:ff9b::192.0.2.7]":          webclient.CodeHost,
 		"[2001:db8::2]":                 webclient.CodeHost,
@@ -691,7 +693,7 @@ func TestCodes(t *testing.T) {
 		"http://" + address:            webclient.CodeReset,
 		"http://" + address + "/short": webclient.CodeReset,
 		"https://" + untrusted:         "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
-		"https://" + address:           webclient.CodeReset,
+		"https://" + address:           "EPROTO",
 	} {
 		_, err := c.Do(t.Context(), webclient.Request{URL: url + "?token=secret"}, nil)
 		if codeOf(err) != want || strings.Contains(fmt.Sprint(err), "secret") {
@@ -809,6 +811,121 @@ func TestNothingIsKept(t *testing.T) {
 	}
 	if got := strings.Join(cookies, ""); got != "" || len(cookies) != 4 {
 		t.Errorf("got %q", cookies)
+	}
+}
+
+// TestPaths: what is sent is what Node.js sends, and an escape of the rule is never decoded,
+// whatever else the path has.
+func TestPaths(t *testing.T) {
+	sent := &everywhere{}
+	s := settings("api.example.com")
+	s.Transport = sent
+	c := client(t, s)
+	for path, want := range map[string]struct{ web, old string }{
+		"/users/auth0|1/groups/..%2F..%2Fadmin": {
+			"/users/auth0%7C1/groups/..%2F..%2Fadmin",
+			"/users/auth0%7C1/groups/..%2F..%2Fadmin",
+		},
+		"/a b/..%2Fx":             {"/a%20b/..%2Fx", "/a%20b/..%2Fx"},
+		"/é/..%2Fx":               {"/%C3%A9/..%2Fx", "/%C3%A9/..%2Fx"},
+		`/^{"/..%2Fx`:             {"/%5E%7B%22/..%2Fx", "/%5E%7B%22/..%2Fx"},
+		"/users/x/../../admin":    {"/admin", "/users/x/../../admin"},
+		"/users/%2e%2E/admin":     {"/admin", "/users/%2e%2E/admin"},
+		"/users/./x/.":            {"/users/x/", "/users/./x/."},
+		`/a\b\..\c`:               {"/a/c", "/a/b/../c"},
+		"/100%/x":                 {"/100%25/x", "/100%25/x"},
+		"/100%/..%2Fx%2":          {"/100%25/..%2Fx%252", "/100%25/..%2Fx%252"},
+		"/a'b":                    {"/a'b", "/a%27b"},
+		"//evil.example/x":        {"//evil.example/x", "//evil.example/x"},
+		"?a|b=\\'&c=%2F%":         {"/?a|b=\\%27&c=%2F%", "/?a%7Cb=%5C%27&c=%2F%"},
+		"?":                       {"/?", "/?"},
+		"/a\tb\n":                 {"/ab", "/a%09b"},
+		"/x;y=1,2:3@4!$&()*+~[5]": {"/x;y=1,2:3@4!$&()*+~[5]", "/x;y=1,2:3@4!$&()*+~[5]"},
+	} {
+		for old, want := range map[bool]string{false: want.web, true: want.old} {
+			sent.uris = nil
+			_, err := c.Do(t.Context(), webclient.Request{
+				URL: "https://api.example.com" + path, OldURL: old,
+			}, nil)
+			if got := strings.Join(sent.uris, " "); err != nil || got != want {
+				t.Errorf("%q, old: %t: got %q, %v, want %q", path, old, got, err, want)
+			}
+		}
+	}
+	for c0 := range 256 {
+		path := "/" + string(rune(c0)) + "/..%2Fx"
+		for _, old := range []bool{false, true} {
+			sent.uris = nil
+			_, err := c.Do(t.Context(), webclient.Request{
+				URL: "https://api.example.com" + path, OldURL: old,
+			}, nil)
+			got := strings.Join(sent.uris, " ")
+			if err != nil || !strings.HasSuffix(got, "/..%2Fx") && c0 != '#' {
+				t.Errorf("%q, old: %t: got %q, %v", path, old, got, err)
+			}
+		}
+	}
+}
+
+// TestRedirects_Paths: a Location is read as Node.js reads it.
+func TestRedirects_Paths(t *testing.T) {
+	var got []string
+	location := ""
+	address := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		got = append(got, r.RequestURI)
+		if len(got) == 1 {
+			w.Header()["Location"] = []string{location}
+			w.WriteHeader(http.StatusFound)
+		}
+	})
+	c := client(t, settings(address))
+	for to, want := range map[string]string{
+		"/auth0|1/..%2Fx":     "/auth0%7C1/..%2Fx",
+		"/é/..%2Fx":           "/%C3%A9/..%2Fx",
+		"/a/%2e%2e/b":         "/b",
+		"../../b":             "/b",
+		`\b`:                  "/b",
+		"/100%/..%2Fx":        "/100%25/..%2Fx",
+		"?x":                  "/a/b/c?x",
+		"//" + address + "/y": "/y",
+	} {
+		got = nil
+		location = to
+		answer, err := c.Do(t.Context(), webclient.Request{
+			URL: "http://" + address + "/a/b/c", Redirects: 3,
+		}, nil)
+		if err != nil || len(got) != 2 || got[1] != want || !answer.Redirected {
+			t.Errorf("%q: got %q, %v, want %q", to, got, err, want)
+		}
+	}
+}
+
+// TestHeaders_Latin1: a character is one byte, in both directions, and what has no such byte is
+// refused, as in Node.js.
+func TestHeaders_Latin1(t *testing.T) {
+	var got []string
+	address := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		got = r.Header["X-Name"]
+		w.Header()["X-Name"] = []string{"Jos\xe9", "Jos\xc3\xa9"}
+	})
+	c := client(t, settings(address))
+	send := func(value string) (*webclient.Response, error) {
+		got = nil
+		return c.Do(t.Context(), webclient.Request{URL: "http://" + address,
+			Header: http.Header{"X-Name": {value}}}, nil)
+	}
+	answer, err := send("José\t1")
+	if err != nil || len(got) != 1 || got[0] != "Jos\xe9\t1" {
+		t.Fatalf("sent %q, %v", got, err)
+	}
+	if texts := strings.Join(answer.Header["X-Name"], " "); texts != "José JosÃ©" {
+		t.Errorf("received %q", texts)
+	}
+	for _, value := range []string{"5€", "a\x01", "a\x7f", "a\nb", "\U0001f600"} {
+		_, err := send(value)
+		if codeOf(err) != "ERR_INVALID_CHAR" || got != nil || strings.Contains(err.Error(), value) {
+			t.Errorf("%q: sent %q, %v", value, got, err)
+		}
 	}
 }
 
