@@ -142,7 +142,7 @@ func (r *run) deny(reason goja.Value) {
 	text := "access denied"
 	switch {
 	case goja.IsString(reason):
-		text = short(reason.String())
+		text = r.options.hidden(reason.String())
 	case !goja.IsUndefined(reason) && !goja.IsNull(reason):
 		text = r.describe(reason)
 	}

@@ -3,6 +3,8 @@ package jsrules
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/dop251/goja"
 	"github.com/seed055b7978/delegation"
@@ -64,7 +66,7 @@ func (r *run) settle() error {
 // the caller.
 func (r *run) failure(value goja.Value, stack []goja.StackFrame) error {
 	if object, ok := value.(*goja.Object); ok && r.isDenial(object) {
-		return delegation.Deny(r.text(object, "message"))
+		return delegation.Deny(r.options.hidden(r.text(object, "message")))
 	}
 	failure := &Error{Rule: r.name, Err: errors.New(r.describeFailure(value))}
 	r.locate(failure, stack)
@@ -104,21 +106,39 @@ func (r *run) locate(failure *Error, stack []goja.StackFrame) {
 	}
 }
 
-// describe says in words what was thrown. Of the rule's code, only getters of name and message run.
+// describe says in words what was thrown, without values of the configuration. Of the rule's code,
+// only getters of name and message run.
 func (r *run) describe(value goja.Value) string {
 	object, ok := value.(*goja.Object)
 	if !ok {
-		return short(value.String())
+		return r.options.hidden(value.String())
 	}
 	name := r.text(object, "name")
 	message := r.text(object, "message")
+	if name == "TypeError" {
+		message = withoutValue(message)
+	}
 	switch {
 	case name != "" && message != "":
-		return short(name + ": " + message)
+		return r.options.hidden(name + ": " + message)
 	case name != "" || message != "":
-		return name + message
+		return r.options.hidden(name + message)
 	}
 	return "an object without name and message"
+}
+
+// notAnObject begins goja's error of a value that is called, or used as an object. The value
+// follows. After a line without its semicolon, it is the one that the line before has read.
+const notAnObject = "Value is not an object: "
+
+// withoutValue leaves the value out of goja's error [notAnObject].
+func withoutValue(message string) string {
+	value, is := strings.CutPrefix(message, notAnObject)
+	if !is || slices.Contains([]string{"undefined", "null", "true", "false"}, value) {
+		return message
+	}
+	return notAnObject + "it is called, or used as an object or a function: if the next line " +
+		"begins with ( or [ or `, end this line with a semicolon"
 }
 
 // text returns a property that is a string, cut short. It returns "" for any other.

@@ -39,7 +39,8 @@ type Error struct {
 	Rule string
 	// Line and Column are the place in the source, from 1. They are 0 if there is no single place.
 	Line, Column int
-	// Err is the reason. For an error in JavaScript it is the text of that error, cut short.
+	// Err is the reason. For an error in JavaScript it is the text of that error, cut short. Values
+	// of Options.Configuration and Options.Secrets are replaced by their names.
 	Err error
 }
 
@@ -75,5 +76,5 @@ func short(text string) string {
 	for !utf8.RuneStart(text[cut]) {
 		cut--
 	}
-	return strings.ToValidUTF8(text[:cut], "\ufffd") + "…"
+	return strings.ToValidUTF8(text[:cut], "\ufffd") + cutMark
 }

@@ -114,7 +114,7 @@ func (r *run) log(level slog.Level, values []goja.Value) {
 }
 
 // format joins values in one log line. A text stays as it is, an error is its name and message, and
-// anything else is JSON.
+// anything else is JSON. Values of the configuration are hidden.
 func (r *run) format(values []goja.Value) string {
 	var line strings.Builder
 	for i, value := range values {
@@ -126,7 +126,7 @@ func (r *run) format(values []goja.Value) string {
 			break
 		}
 	}
-	return short(line.String())
+	return r.options.hidden(line.String())
 }
 
 // inspect returns a value as text for people. A value that is not JSON is its kind in brackets.
@@ -205,7 +205,7 @@ func (r *run) collectGlobal(c *changes) {
 	c.keep = o.lossy || c.globalFull
 	if c.globalFull {
 		c.global = map[string]any{}
-		message := "global is dropped: " + problem.path + " " + problem.what
+		message := r.options.hidden("global is dropped: " + problem.path + " " + problem.what)
 		r.options.Logger.LogAttrs(r.ctx, slog.LevelWarn, message, slog.String("rule", r.name))
 	}
 }

@@ -114,6 +114,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/seed055b7978/delegation"
@@ -122,10 +123,12 @@ import (
 // Options are the environment of rules. The zero value is ready for rules that need nothing.
 // They are copied; later changes have no effect.
 type Options struct {
-	// Configuration is the global configuration, by name.
+	// Configuration is the global configuration, by name. In texts for errors, logs and events, a
+	// value of six bytes or more is replaced by its name, such as ‹configuration.API_KEY›.
 	Configuration map[string]string
 	// Secrets are event.secrets of Actions, by name. An Action that reads another name fails the
-	// exchange with [delegation.CodeRuleContextMissing]. Rules do not see them.
+	// exchange with [delegation.CodeRuleContextMissing]. Rules do not see them. In texts for
+	// errors, logs and events they are replaced as those of Configuration are.
 	Secrets map[string]string
 	// Domain is auth0.domain, such as tenant.auth0.com. Its first label is context.tenant.
 	Domain string
@@ -212,6 +215,8 @@ type Options struct {
 	// clock measures the limits. It is time.Now, except in tests, whose outcome must not depend on
 	// the speed of the machine.
 	clock func() time.Time
+	// hiding hides the values of Configuration and Secrets in texts.
+	hiding func() *hiding
 	// web is made from HTTP. It is nil without.
 	web *webAccess
 }
@@ -272,6 +277,9 @@ func (o *Options) complete() error {
 	}
 	o.Globals = globals
 	o.Secrets = maps.Clone(o.Secrets)
+	configuration := o.Configuration
+	secrets := o.Secrets
+	o.hiding = sync.OnceValue(func() *hiding { return newHiding(configuration, secrets) })
 	o.Modules = maps.Clone(o.Modules)
 	o.Absent = slices.Clone(o.Absent)
 	if err := checkAuth0(o.Auth0); err != nil {

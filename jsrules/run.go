@@ -122,6 +122,13 @@ type turnParts struct {
 func (c *rule) run(
 	ctx context.Context, user *delegation.User, rc *delegation.RuleContext,
 ) error {
+	return c.options.hiddenError(c.execute(ctx, user, rc))
+}
+
+// execute runs the rule. Its error may have values of the configuration.
+func (c *rule) execute(
+	ctx context.Context, user *delegation.User, rc *delegation.RuleContext,
+) error {
 	if ctx == nil || user == nil || rc == nil {
 		absent := errors.New("the context, the user or the RuleContext is nil")
 		return &Error{Rule: c.name, Err: absent}

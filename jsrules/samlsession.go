@@ -100,7 +100,7 @@ func (s *shared) answersForSAML(rule string, user *delegation.User, rc *delegati
 			return nil
 		}
 		if err := s.applySAML(user, rc); err != nil {
-			return err
+			return s.ran[len(s.ran)-1].options.hiddenError(err)
 		}
 		return nil
 	})
@@ -115,7 +115,13 @@ func (s *shared) applySAML(user *delegation.User, rc *delegation.RuleContext) *E
 	for attribute, value := range s.saml.values {
 		user.Set(literal(attribute), value)
 	}
-	session := &samlSession{samlConfiguration: said, began: &s.saml.began, user: user, rc: rc}
+	session := &samlSession{
+		samlConfiguration: said,
+		began:             &s.saml.began,
+		user:              user,
+		rc:                rc,
+		hidden:            s.ran[len(s.ran)-1].options.hidden,
+	}
 	if err := session.apply(); err != nil {
 		return &Error{Rule: s.saml.by, Err: err}
 	}
@@ -128,6 +134,8 @@ type samlSession struct {
 	began *delegation.AWS
 	user  *delegation.User
 	rc    *delegation.RuleContext
+	// hidden hides the values of the configuration in a text.
+	hidden func(string) string
 }
 
 func (s *samlSession) apply() error {
@@ -174,8 +182,8 @@ func (s *samlSession) place(attribute, property string) error {
 	} else if len(values) > 0 {
 		s.clear(attribute)
 	} else {
-		s.rc.Warn(warnedMissing, fmt.Sprintf("%s maps %.120q to %.120q, which the user has no "+
-			"value for: the attribute is not sent", samlPath, attribute, property))
+		s.rc.Warn(warnedMissing, s.hidden(fmt.Sprintf("%s maps %.120q to %.120q, which the user "+
+			"has no value for: the attribute is not sent", samlPath, attribute, property)))
 	}
 	s.addMapping(attribute, own)
 	return nil

@@ -1,0 +1,125 @@
+package jsrules_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/jsrules"
+)
+
+// secret is a value of the configuration that no text may have. It has what is escaped in quotes
+// and in JSON.
+const secret = "sk_live_<\"Zürich\">\\n4711"
+
+// long is a secret that is longer than a text of an error.
+var long = "-----BEGIN KEY-----\n" + strings.Repeat("q7W9", 400)
+
+// TestHidden: whatever a rule does with a secret, no error, log or event has it. They have its name
+// instead.
+func TestHidden(t *testing.T) {
+	for name, statements := range map[string]string{
+		"missing semicolon": "var key = configuration.KEY\n(function () {})()",
+		"tagged template":   "configuration.KEY`x`",
+		"constructor":       "new configuration.KEY()",
+		"instanceof":        "({}) instanceof configuration.KEY",
+		"function of list":  "[1].forEach(configuration.KEY)",
+		"in":                "'a' in configuration.KEY",
+		"jwt":               "require('jsonwebtoken').verify('a.b.c', 'k', {}, configuration.KEY)",
+		"audience": "const jwt = require('jsonwebtoken');" +
+			"jwt.verify(jwt.sign({}, 'k'), 'k', {audience: configuration.KEY})",
+		"option":     "require('jsonwebtoken').sign({}, 'k', {[configuration.KEY]: 1})",
+		"member":     "auth0[configuration.KEY]",
+		"require":    "require(configuration.KEY)",
+		"time zone":  "new Date().toLocaleString('en', {timeZone: configuration.KEY})",
+		"currency":   "(1).toLocaleString('en', {currency: configuration.KEY})",
+		"locale":     "(1).toLocaleString(configuration.KEY)",
+		"flags":      "new RegExp('a', configuration.KEY)",
+		"pattern":    "new RegExp(configuration.KEY + '(')",
+		"setting":    "context.addonConfiguration.aws = {[configuration.KEY]: 1}",
+		"prototype":  "Object.create(configuration.KEY)",
+		"property":   "undefined[configuration.KEY]",
+		"symbol":     "Symbol.keyFor(configuration.KEY)",
+		"JSON":       "JSON.parse(configuration.KEY)",
+		"value":      "user.x = {[configuration.KEY]: user}; user.x[configuration.KEY].a = user",
+		"own error":  "throw new Error('failed: ' + configuration.KEY)",
+		"text":       "throw 'failed: ' + configuration.KEY",
+		"name":       "const e = new Error('x'); e.name = configuration.KEY; throw e",
+		"callback":   "return callback(configuration.KEY)",
+		"denial":     "return callback(new UnauthorizedError(configuration.KEY))",
+		"promise":    "return Promise.reject(new Error(configuration.KEY))",
+		"JSON of it": "throw new Error(JSON.stringify({a: configuration.KEY}))",
+		"URL of it":  "throw new Error('https://x/?' + encodeURIComponent(configuration.KEY))",
+		"lower case": "throw new Error(configuration.KEY.toLowerCase())",
+		"global":     "global[configuration.KEY] = global",
+		"console": "console.log(configuration.KEY); console.error(new Error(configuration.KEY));" +
+			"console.log({a: configuration.KEY}, configuration); throw 'x'",
+	} {
+		for _, value := range []string{secret, long} {
+			log := &lines{}
+			source := body(statements + ";\n" + passes)
+			got := run(t, source, jsrules.Options{
+				Configuration: map[string]string{"KEY": value, "ON": "true"},
+				Logger:        log.logger(),
+			})
+			all := fmt.Sprint(got.err, got.event, log.lines)
+			if got.err != nil {
+				all += got.err.Public()
+			}
+			folded := strings.ToLower(all)
+			for _, part := range []string{"sk_live", "rich", "4711", "begin key", "q7w9"} {
+				if strings.Contains(folded, part) {
+					t.Errorf("%s: %s", name, all)
+				}
+			}
+			if got.passed && name != "global" && name != "value" {
+				t.Errorf("%s: the rule passes", name)
+			}
+		}
+	}
+}
+
+// TestHidden_Names: a text says which value is hidden, and stays as it is otherwise.
+func TestHidden_Names(t *testing.T) {
+	o := jsrules.Options{
+		Configuration: map[string]string{
+			"KEY": "secret-1", "LONGER": "secret-1-and-2", "MODE": "short", "HOST": "and-2-more",
+		},
+		Secrets: map[string]string{"TOKEN": "token-of-action"},
+	}
+	for message, want := range map[string]string{
+		"a secret-1, a SECRET-1": "a ‹configuration.KEY›, a ‹configuration.KEY›",
+		"secret-1-and-2.":        "‹configuration.LONGER›.",
+		"secret-1-and-2-more.":   "‹configuration.LONGER›.",
+		"short":                  "Error: short",
+		"token-of-action":        "‹event.secrets.TOKEN›",
+		"secret- 1":              "Error: secret- 1",
+	} {
+		got := run(t, body("callback(new Error('"+message+"'));"), o)
+		got.expect(t, delegation.CodeRuleFailed, want)
+		if !strings.Contains(fmt.Sprint(got.event.Err), want) {
+			t.Errorf("%s: the event has %q", message, got.event.Err)
+		}
+	}
+	action, err := jsrules.CompileAction("action", `exports.onExecutePostLogin = (event, api) => {
+	api.access.deny(event.secrets.TOKEN);
+};`, o.WithClock(standing()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := exchange(t, []delegation.RuleFunc{action}, nil, delegation.AWS{}, delegation.Request{})
+	got.expect(t, delegation.CodeDenied, "‹event.secrets.TOKEN›")
+	if public := got.err.Public(); public != "‹event.secrets.TOKEN›" {
+		t.Errorf("the user sees %q", public)
+	}
+}
+
+// TestNotAnObject: the error of a line without its semicolon has no value, and says what to do.
+func TestNotAnObject(t *testing.T) {
+	got := run(t, body("var key = user.email\n(function () {})()\n"+passes), jsrules.Options{})
+	got.expect(t, delegation.CodeRuleFailed, "end this line with a semicolon")
+	if strings.Contains(got.err.Error(), "alice") {
+		t.Error(got.err)
+	}
+}
