@@ -142,7 +142,7 @@ func compileAction(name, source string, o *Options) (*rule, error) {
 	if name == "" || len(source) > maxSource || !utf8.ValidString(source) {
 		return nil, &Error{Rule: name, Err: fmt.Errorf("%w, and has a name", ErrAction)}
 	}
-	parsed, err := parse(name, beforeAction+source)
+	parsed, err := parse(ruleSource+name, beforeAction+source)
 	if err != nil {
 		_, isRule := parse(name, before+source)
 		if isRule == nil {
@@ -304,7 +304,8 @@ func (r *run) located(err error, thrown goja.Value) error {
 	if !r.action || !ours || !isObject {
 		return err
 	}
-	frame := regexp.MustCompile(`\sat (?:.* \()?` + regexp.QuoteMeta(r.name) + `:(\d+):(\d+)\(`)
+	source := regexp.QuoteMeta(ruleSource + r.name)
+	frame := regexp.MustCompile(`\sat (?:.* \()?` + source + `:(\d+):(\d+)\(`)
 	found := frame.FindStringSubmatch(r.text(object, "stack"))
 	if found == nil {
 		return err

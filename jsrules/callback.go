@@ -96,7 +96,7 @@ func (r *run) isDenial(object *goja.Object) bool {
 // locate notes the place in the rule where something happened.
 func (r *run) locate(failure *Error, stack []goja.StackFrame) {
 	for _, frame := range stack {
-		if frame.SrcName() != r.name {
+		if frame.SrcName() != ruleSource+r.name {
 			continue
 		}
 		located := place(r.name, frame.Position(), failure.Err)

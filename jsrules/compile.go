@@ -38,12 +38,19 @@ type rule struct {
 // comment may follow it.
 const before = "0,"
 
+// What begins the names of sources in goja's stacks. A rule and a module can have the same name, and
+// a place in the one is none in the other.
+const (
+	ruleSource   = "rule:"
+	moduleSource = "module:"
+)
+
 func compileRule(name, source string, o *Options) (*rule, error) {
 	source = strings.TrimPrefix(source, "\ufeff")
 	if name == "" || len(source) > maxSource || !utf8.ValidString(source) {
 		return nil, &Error{Rule: name, Err: fmt.Errorf("%w, and has a name", ErrSource)}
 	}
-	parsed, err := parse(name, before+source)
+	parsed, err := parse(ruleSource+name, before+source)
 	if err != nil {
 		if other := otherSource(name, source, nil, err); other != nil {
 			return nil, other
@@ -78,9 +85,8 @@ func (r *rule) compile(source string, parsed *ast.Program) error {
 	}
 	r.given = givenMentioned(r.options.Globals, &r.uses)
 	r.web = webMentioned(r.options, &r.uses)
-	if r.uses.bigInt > 0 {
-		at := parsed.File.Position(int(r.uses.bigInt) - parsed.File.Base())
-		return place(r.name, at, errors.New("BigInt is not supported"))
+	if err := checkBigInt(r.name, parsed, &r.uses); err != nil {
+		return err
 	}
 	if err := checkDialect(r.name, source, parsed); err != nil {
 		return err
@@ -104,6 +110,16 @@ func (r *rule) compile(source string, parsed *ast.Program) error {
 	}
 	r.options.Set.add(r.action || r.options.SAMLConfiguration != "")
 	return nil
+}
+
+// checkBigInt refuses a source with a BigInt. One operation on two large ones can take longer than
+// any limit, and nothing interrupts it.
+func checkBigInt(name string, parsed *ast.Program, uses *vocabulary) error {
+	if uses.bigInt == 0 {
+		return nil
+	}
+	at := parsed.File.Position(int(uses.bigInt) - parsed.File.Base())
+	return place(name, at, errors.New("BigInt is not supported"))
 }
 
 // compileLiterals compiles the regular expressions of a source. For one that is wrong or not

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"maps"
 	"math"
+	"math/big"
 	"reflect"
 	"slices"
 	"strconv"
@@ -211,8 +212,11 @@ func (o *outgoing) primitive(value goja.Value, was any) any {
 	case goja.IsNumber(value):
 		return o.number(value.ToFloat(), was)
 	}
-	if flag, ok := value.Export().(bool); ok {
-		return flag
+	switch exported := value.Export().(type) {
+	case bool:
+		return exported
+	case *big.Int:
+		panic(o.wrong("is a BigInt, which JSON does not carry: make it a number or a text"))
 	}
 	o.lossy = true
 	return absent{} // a symbol

@@ -466,8 +466,9 @@ func (r *run) localeCompare(call goja.FunctionCall, compare goja.Callable) goja.
 	for _, value := range []goja.Value{call.This, call.Argument(0)} {
 		text := r.stringOf(value)
 		for i := range text.Length() {
-			if !comparable(text.CharAt(i)) {
-				r.notHere("the order of the character U+%04X", text.CharAt(i))
+			c := text.CharAt(i)
+			if !comparable(c) || isAccent(c) && i > 0 && makesLetter(text.CharAt(i-1), c) {
+				r.notHere("the order of the character U+%04X", c)
 			}
 		}
 	}
@@ -479,7 +480,7 @@ func (r *run) localeCompare(call goja.FunctionCall, compare goja.Callable) goja.
 func comparable(c uint16) bool {
 	switch {
 	case c < 0x250, // Latin
-		c >= 0x300 && c < 0x310, // accents
+		isAccent(c),
 		c >= 0x388 && c <= 0x3ce && c != 0x38b && c != 0x38d && c != 0x3a2, // Greek
 		c >= 0x410 && c <= 0x44f,                // Cyrillic
 		c >= 0x5d0 && c <= 0x5ea,                // Hebrew
@@ -490,6 +491,16 @@ func comparable(c uint16) bool {
 		return true
 	}
 	return false
+}
+
+// isAccent reports whether a character is one of the accents that combine with the letter before.
+func isAccent(c uint16) bool { return c >= 0x300 && c < 0x310 }
+
+// makesLetter reports whether the older table of goja makes another letter of a Cyrillic letter and
+// an accent, which for Node stays the same letter. Only the short I is a letter of its own for both.
+func makesLetter(letter, accent uint16) bool {
+	shortI := accent == 0x306 && (letter == 'И' || letter == 'и')
+	return !shortI && strings.ContainsRune("АГЕЖЗИКОУЧЫЭагежзикоучыэ", rune(letter))
 }
 
 // localeCase refuses the locales in which letters have other capitals.

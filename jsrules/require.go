@@ -56,24 +56,47 @@ func (m Module) compile(name string) (Module, error) {
 		return m, nil
 	}
 	source := beforeModule + m.Source + afterModule
-	parsed, err := parse(name, source)
+	parsed, err := parse(moduleSource+name, source)
 	if err != nil {
-		return m, err
+		return m, m.wrong(name, err)
 	}
 	if err := checkDialect(name, source, parsed); err != nil {
-		return m, err
+		return m, m.wrong(name, err)
 	}
 	uses := newVocabulary()
 	uses.read(ownSource(parsed))
+	if err := checkBigInt(name, parsed, &uses); err != nil {
+		return m, m.wrong(name, err)
+	}
 	m.mentions = uses.names
 	m.process = uses.variables["process"]
 	m.literals, err = compileLiterals(name, parsed, uses.patterns)
 	if err != nil {
-		return m, err
+		return m, m.wrong(name, err)
 	}
 	exactBits(uses.bits)
 	m.program, err = compileAST(parsed)
-	return m, err
+	if err != nil {
+		return m, m.wrong(name, err)
+	}
+	return m, nil
+}
+
+// wrong returns the error of a module's source as that of a rule: with its place in the source, and
+// what to write instead. err is one of goja, or an [*Error] whose place is that of a rule.
+func (m Module) wrong(name string, err error) *Error {
+	failure, located := err.(*Error)
+	if !located {
+		failure = syntaxError(name, err)
+	}
+	if failure.Line == 1 {
+		// The place is one after [before].
+		failure.Column = max(failure.Column+len(before)-len(beforeModule), 1)
+	}
+	if located {
+		return failure
+	}
+	return unsupported(m.Source, failure)
 }
 
 // ownSource returns the part of a syntax tree that is the module itself. The parameters of the
