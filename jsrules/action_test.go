@@ -368,12 +368,12 @@ func TestAction_Folder(t *testing.T) {
 
 // TestAction_Options: secrets are copied, and properties of event can be absent.
 func TestAction_Options(t *testing.T) {
-	secrets := map[string]string{"KEY": "before"}
+	secrets := map[string]string{"KEY": "old"}
 	action := compileActionOn(t, standing(), "action",
 		actionOf("api.access.deny(event.secrets.KEY);"), jsrules.Options{Secrets: secrets})
-	secrets["KEY"] = "after"
+	secrets["KEY"] = "new"
 	got := exchange(t, []delegation.RuleFunc{action}, nil, delegation.AWS{}, delegation.Request{})
-	got.expect(t, delegation.CodeDenied, "before")
+	got.expect(t, delegation.CodeDenied, "old")
 	for _, name := range []string{
 		"event.session", "event.resource_server", "event.transaction.requested_scopes",
 		"event.request.language", "clientName", "organization",

@@ -299,7 +299,8 @@ func readURL(r Request) (*node.URL, error) {
 // urlError is the error of a URL that cannot be read.
 func urlError(err error) *Error {
 	if errors.Is(err, node.ErrURLHost) {
-		return &Error{Code: CodeURL, Text: "Invalid URL: its host is not ASCII: write the xn-- form"}
+		return &Error{Code: CodeURL,
+			Text: "Invalid URL: its host is not ASCII: write the xn-- form"}
 	}
 	return invalidURL()
 }
