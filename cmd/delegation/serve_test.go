@@ -173,7 +173,7 @@ func TestServe_JavaScript(t *testing.T) {
 	}
 	status, body = post(t, c, s.url+"/delegation",
 		delegationForm(w.token(map[string]any{"groups": []string{"staff"}})))
-	if status != 401 || !strings.Contains(body, "members of photo-editors only") {
+	if status != 401 || !strings.Contains(body, "members of ‹configuration.GROUP› only") {
 		t.Errorf("denied: %d %s", status, body)
 	}
 	status, body = post(t, c, s.url+"/delegation",
