@@ -79,7 +79,7 @@ func TestCommands(t *testing.T) {
 	for _, c := range rootCommand(surroundings{}).Commands() {
 		script := "testdata/script/" + strings.Replace(c.Name(), "completion", "help", 1) + ".txtar"
 		text, err := os.ReadFile(script)
-		if err != nil || !strings.Contains(string(text), "exits 2 delegation "+c.Name()) {
+		if err != nil || !strings.Contains(string(text), "fails 2 delegation "+c.Name()) {
 			t.Errorf("%s has no script that tries it in a wrong way, too: %v", c.Name(), err)
 		}
 	}
