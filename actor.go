@@ -62,8 +62,9 @@ const (
 	// ActorInTag sets the session tag Actors.TagKey. Policies read it as aws:PrincipalTag/KEY.
 	// CloudTrail shows tags only in the event of AssumeRoleWithSAML.
 	ActorInTag ActorPlace = "tag"
-	// ActorInSourceIdentity sets the source identity. CloudTrail shows it in every event, also
-	// after role chaining. The role's trust policy must allow sts:SetSourceIdentity.
+	// ActorInSourceIdentity sets the source identity, which CloudTrail shows in every event. The
+	// role's trust policy must allow sts:SetSourceIdentity. A target with a Chain cannot have it:
+	// the last role knows users by the source identity alone.
 	ActorInSourceIdentity ActorPlace = "source_identity"
 )
 
@@ -153,6 +154,12 @@ func (a *Actors) check(t *Target) error {
 	if !slices.Contains(places, a.Place) {
 		problems.add("Place %.40q is none of %s, %s, %s", a.Place,
 			ActorInSessionName, ActorInTag, ActorInSourceIdentity)
+	}
+	// saml:sub is known in the sessions of the first role alone. See setChain.
+	if a.Place == ActorInSourceIdentity && len(t.Chain) > 0 {
+		problems.add("Place is %s, and the last role of a Chain knows users by their source "+
+			"identity alone: set it to %s or %s",
+			ActorInSourceIdentity, ActorInTag, ActorInSessionName)
 	}
 	if a.TagKey != "" && a.Place != ActorInTag {
 		problems.add("TagKey is only for the place %s", ActorInTag)

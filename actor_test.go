@@ -302,6 +302,51 @@ func TestActor_MayAct(t *testing.T) {
 	}
 }
 
+// TestActor_NotForTheUserOfAChain: the last role of a chain knows the user by the source identity
+// alone, so no actor is shown there. New refuses such a target, and so does an exchange.
+func TestActor_NotForTheUserOfAChain(t *testing.T) {
+	for place, words := range map[delegation.ActorPlace][]string{
+		"":                            nil,
+		delegation.ActorInSessionName: nil,
+		delegation.ActorInTag:         nil,
+		delegation.ActorInSourceIdentity: {
+			`Targets["photo-app"]: Actors: Place is source_identity, and the last role of a ` +
+				"Chain knows users by their source identity alone: set it to tag or session_name",
+		},
+	} {
+		w, _ := chainWorld(t)
+		w.target(func(target *delegation.Target) {
+			target.Actors = &delegation.Actors{Place: place}
+		})
+		wantOfNew(t, w.config, words)
+
+		target := w.config.Targets.(delegation.Targets)[app]
+		w.config.Targets = sourceOf(func() *delegation.Target { return &target })
+		_, err := w.exchange(t, map[string]any{
+			"act": map[string]any{"sub": agent}, "email": "alice@example.com", "team": "press",
+		})
+		if words != nil {
+			wantError(t, err, delegation.StageTarget, delegation.CodeTargetInvalid)
+		} else if err != nil {
+			t.Errorf("%s: %v", place, err)
+		}
+	}
+}
+
+// TestActor_IsNoUserOfAChain: the decision itself takes no actor for the user of a chain, whatever
+// New lets through.
+func TestActor_IsNoUserOfAChain(t *testing.T) {
+	w, _ := chainWorld(t)
+	target := w.config.Targets.(delegation.Targets)[app]
+	target.Actors = &delegation.Actors{Place: delegation.ActorInSourceIdentity}
+	wantError(t, delegation.DecideForActor(target, agent),
+		delegation.StageDecision, delegation.CodeChainSourceIdentity)
+	target.SourceIdentity = agent
+	if err := delegation.DecideForActor(target, agent); err != nil {
+		t.Errorf("a source identity that the target sets: %v", err)
+	}
+}
+
 // TestActor_ApplicationsOwn: an application acts with a token of its own, which is no user's.
 func TestActor_ApplicationsOwn(t *testing.T) {
 	w := newActorWorld(t)

@@ -112,8 +112,9 @@ type link struct {
 
 // setChain takes over the target's chain, and checks what the chain requires of the decision. The
 // session at its end is the user's, so all tags are transitive unless some were chosen: AWS passes
-// no others on (IAM User Guide, "Chaining roles with session tags").
-func (d *decision) setChain(target *Target, a *AWS) error {
+// no others on (IAM User Guide, "Chaining roles with session tags"). sourceIdentity is what
+// target, rules and mappings have set: an actor that is shown there is not the user.
+func (d *decision) setChain(target *Target, a *AWS, sourceIdentity string) error {
 	if len(target.Chain) == 0 {
 		return nil
 	}
@@ -136,7 +137,7 @@ func (d *decision) setChain(target *Target, a *AWS) error {
 			over(d.duration.String(), d.duration.Seconds())
 	}
 	// ${saml:sub} is known in the sessions of the first role alone. The source identity stays.
-	if d.sourceIdentity == "" {
+	if sourceIdentity == "" {
 		return newError(CodeChainSourceIdentity,
 			"the target has a chain, and neither the target nor a rule has set a source identity")
 	}

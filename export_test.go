@@ -74,6 +74,18 @@ func Responder(
 	}, nil
 }
 
+// DecideForActor decides for a user for whom the actor acts. New has not checked the target.
+func DecideForActor(target Target, actor string) error {
+	of := &acting{
+		Actor:   &Actor{Subject: actor},
+		place:   target.Actors.place(),
+		text:    actor,
+		longest: target.Actors.longest(),
+	}
+	_, err := newDecision(&User{}, "alice", target.AWS, &target, &Config{}, of)
+	return err
+}
+
 // Level is how loud a logger gets the exchange that ended so.
 func Level(e *Error) slog.Level { return e.level() }
 

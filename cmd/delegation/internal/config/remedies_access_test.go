@@ -145,6 +145,14 @@ func accessRemedies() []remedy {
 			scene: (*scene).chains,
 			do:    actorsOf(delegation.Actors{SessionDuration: time.Hour}),
 		},
+		{
+			of:   "an actor where a chain has the user",
+			code: delegation.CodeConfigInvalid,
+			with: overlaid(withChain(hubRole, lastRole),
+				actorsOf(delegation.Actors{Place: delegation.ActorInSourceIdentity})),
+			scene: (*scene).chains,
+			do:    actorsOf(delegation.Actors{Place: delegation.ActorInTag}),
+		},
 	}
 }
 
