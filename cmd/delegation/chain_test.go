@@ -1,15 +1,19 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/service"
 	"github.com/seed055b7978/delegation/delegationtest"
 	"github.com/seed055b7978/delegation/ststest"
 )
+
+const hubRole = "arn:aws:iam::222222222222:role/hub"
 
 // TestDocs_RoleChaining: the configuration of docs/role-chaining.md and the policies that its
 // commands print, put into an STS that evaluates them, give a user of the first account the role of
@@ -88,6 +92,96 @@ func TestDocs_RoleChaining(t *testing.T) {
 		if !strings.Contains(squeezed, strings.Join(strings.Fields(policy), "")) {
 			t.Errorf("%s is not in\n%s", name, explained)
 		}
+	}
+}
+
+// TestChain_Actor: the tag that shows an actor gets through a chain whose roles have the policies
+// that --hop prints, with the other tags and without.
+func TestChain_Actor(t *testing.T) {
+	for name, settings := range map[string]string{
+		"the tag alone":   "actors: {place: tag}",
+		"a key":           "actors: {place: tag, tag_key: agent}",
+		"a tag of all":    "actors: {place: tag}, tags: {site: x}",
+		"transitive tags": "actors: {place: tag}, tags: {site: x}, transitive_tag_keys: [site]",
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			file := w.configFile(t, "", "role: "+service.DemoRole,
+				`source_identity: "{{email}}"`, "chain: [{role_arn: "+hubRole+"}]", settings)
+			hop := func(command, number string) string {
+				policy, _ := said(t, command, "-c", file, "-t", "photo-app", "--hop", number)
+				return policy
+			}
+			err := errors.Join(
+				w.aws.PutRole(ststest.Role{
+					ARN:         service.DemoRole,
+					TrustPolicy: hop("trust-policy", "1"),
+					Policies:    []string{hop("permission-policy", "1")},
+				}),
+				w.aws.PutRole(ststest.Role{ARN: hubRole, TrustPolicy: hop("trust-policy", "2")}),
+			)
+			if err != nil {
+				t.Fatal(err)
+			}
+			token := w.write(t, "token", w.token(map[string]any{
+				"act": map[string]any{"sub": "photo-agent"},
+			}))
+			said(t, "exchange", "-c", file, "--target", "photo-app", "--token-file", token)
+			calls := w.aws.Calls()
+			last := calls[len(calls)-1]
+			if last.PrincipalTags["Actor"]+last.PrincipalTags["agent"] != "photo-agent" ||
+				last.SourceIdentity != "alice@example.com" {
+				t.Errorf("the last call is %+v", last)
+			}
+		})
+	}
+}
+
+// TestChain_OtherFirstRoles: the policies of a chain are for the target's role, and a note names
+// those that users and rules may choose instead. They concern the first two roles.
+func TestChain_OtherFirstRoles(t *testing.T) {
+	const front2 = "arn:aws:iam::123456789012:role/front2"
+	own := "role: " + service.DemoRole
+	for name, c := range map[string]struct{ settings, words string }{
+		"roles": {
+			"roles: [{role: " + service.DemoRole + "}, {role: " + front2 + "}]",
+			"users and rules may choose other roles than " + service.DemoRole + ": the second " +
+				"role must trust these too, and they need the same permission policy: " + front2,
+		},
+		"allowed roles": {
+			`allowed_roles: ["` + service.DemoRole + `", "` + front2 + `"]`,
+			"rules may choose other roles than " + service.DemoRole + ": the second role must " +
+				"trust these too, and they need the same permission policy: " + front2,
+		},
+		"roles of tokens": {
+			`roles_from_claim: {claim: roles}, allowed_accounts: ["123456789012"]`,
+			"roles_from_claim takes roles from tokens: the second role must trust each of them",
+		},
+		"none": {"", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			settings := []string{
+				own, `source_identity: "{{email}}"`,
+				"chain: [{role_arn: " + hubRole + "}, {role_arn: " + hubRole + "2}]",
+			}
+			if c.settings != "" {
+				settings = append(settings, c.settings)
+			}
+			file := w.configFile(t, "", settings...)
+			for command, number := range map[string]string{
+				"trust-policy": "2", "permission-policy": "1",
+			} {
+				_, notes := said(t, command, "-c", file, "-t", "photo-app", "--hop", number)
+				if !strings.Contains(notes, c.words) || c.words == "" && notes != "" {
+					t.Errorf("%s --hop %s notes %s", command, number, notes)
+				}
+			}
+			_, notes := said(t, "trust-policy", "-c", file, "-t", "photo-app", "--hop", "3")
+			if notes != "" {
+				t.Errorf("the third role's policy notes %s", notes)
+			}
+		})
 	}
 }
 

@@ -120,6 +120,7 @@ func TestSetup_Exchange(t *testing.T) {
 		name, target, rules string
 		actions             string
 		maxSession          int
+		act                 bool // an agent acts for the user
 	}{
 		{name: "plain", actions: "sts:AssumeRoleWithSAML"},
 		{name: "tags", target: ", tags: {team: press}",
@@ -138,6 +139,12 @@ func TestSetup_Exchange(t *testing.T) {
 			actions: "sts:AssumeRoleWithSAML sts:SetSourceIdentity"},
 		{name: "a rule's source identity", rules: "\n  - source_identity: \"{{email}}\"",
 			actions: "sts:AssumeRoleWithSAML sts:SetSourceIdentity"},
+		{name: "an actor in a tag", target: ", actors: {place: tag}", act: true,
+			actions: "sts:AssumeRoleWithSAML sts:TagSession"},
+		{name: "an actor in the source identity", target: ", actors: {place: source_identity}",
+			act: true, actions: "sts:AssumeRoleWithSAML sts:SetSourceIdentity"},
+		{name: "an actor in the session's name", target: ", actors: {}", act: true,
+			actions: "sts:AssumeRoleWithSAML"},
 		{name: "rules for another target",
 			rules: "\n  - {tags_from_claims: {mail: email}, targets: [other]}\n" +
 				"  - {source_identity_from_claim: email, targets: [other]}",
@@ -223,7 +230,11 @@ sts: {endpoint: %[7]q}
 					if err != nil {
 						t.Fatal(err)
 					}
-					_, err = built.Delegator.Exchange(t.Context(), w.token(nil), "photo-app")
+					token := w.token(nil)
+					if v.act {
+						token = w.token(map[string]any{"act": map[string]any{"sub": "agent"}})
+					}
+					_, err = built.Delegator.Exchange(t.Context(), token, "photo-app")
 					if err != nil {
 						t.Errorf("%s: %v", language, err)
 					}

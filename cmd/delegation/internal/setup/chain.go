@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -87,12 +88,11 @@ func (h Hop) explanation(environment []string) (*delegation.Explanation, []strin
 	var notes []string
 	if uses.JavaScript != "" {
 		notes = append(notes, fmt.Sprintf("%s: what JavaScript rules set cannot be seen from "+
-			"here, so the policy lets session tags of any key through", from.At(uses.JavaScript)))
+			"here, so the policy lets session tags of any key through. If they choose other roles, "+
+			"the second role must trust these too", from.At(uses.JavaScript)))
 	}
-	if len(uses.Roles) > 0 {
-		notes = append(notes, fmt.Sprintf("%s: rules can choose other roles than %s: the second "+
-			"role must trust these too, and they need the same permission policy",
-			from.At("rules"), target.Role))
+	if h.Number <= 2 {
+		notes = append(notes, firstRoles(target, uses)...)
 	}
 	if uses.Tags || uses.JavaScript != "" {
 		e.Actions = append(e.Actions, "sts:TagSession")
@@ -103,14 +103,30 @@ func (h Hop) explanation(environment []string) (*delegation.Explanation, []strin
 	return e, notes, nil
 }
 
+// firstRoles notes which roles other than the target's users can have at the beginning of the
+// chain. The policies are for the target's role.
+func firstRoles(target config.TargetSettings, uses Use) (notes []string) {
+	if others := othersThan(target.Role, target, uses); len(others) > 0 {
+		notes = append(notes, fmt.Sprintf("%s may choose other roles than %s: the second role must "+
+			"trust these too, and they need the same permission policy: %s",
+			whoChooses(target), target.Role, strings.Join(others, ", ")))
+	}
+	if target.RolesFromClaim != nil && target.RolesFromClaim.Names == nil {
+		notes = append(notes, target.OpenRoles()+": the second role must trust each of them, and "+
+			"they need the same permission policy")
+	}
+	return notes
+}
+
 // tagKeys returns the keys of the session tags that the target and its rules set and that persist
 // through the chain, sorted.
 func tagKeys(s *config.Settings, name string) []string {
 	target := s.Targets[name]
+	keys := actorTag(target)
 	if len(target.TransitiveTagKeys) > 0 {
-		return target.TransitiveTagKeys
+		return sortedKeys(append(keys, target.TransitiveTagKeys...))
 	}
-	keys := slices.Collect(maps.Keys(target.Tags))
+	keys = slices.AppendSeq(keys, maps.Keys(target.Tags))
 	for attribute := range target.Mappings {
 		if key, is := strings.CutPrefix(attribute, delegation.AttributePrincipalTag); is {
 			keys = append(keys, key)
@@ -122,8 +138,22 @@ func tagKeys(s *config.Settings, name string) []string {
 		}
 		keys = slices.AppendSeq(keys, maps.Keys(rule.TagsFromClaims))
 	}
+	return sortedKeys(keys)
+}
+
+func sortedKeys(keys []string) []string {
 	slices.Sort(keys)
 	return slices.Compact(keys)
+}
+
+// actorTag returns the key of the tag that shows an actor, which always persists through the chain;
+// nil: no tag does.
+func actorTag(target config.TargetSettings) []string {
+	actors := target.Actors
+	if actors == nil || delegation.ActorPlace(actors.Place) != delegation.ActorInTag {
+		return nil
+	}
+	return []string{cmp.Or(actors.TagKey, "Actor")} // delegation.Actors has this default
 }
 
 // rolePolicy is the permission policy of a target's role. If the target has a chain, the role only

@@ -117,6 +117,9 @@ func TestUse(t *testing.T) {
 		Targets: map[string]config.TargetSettings{
 			"a": {Principal: "p", Region: "r"}, "b": {},
 			"transitive": {TransitiveTagKeys: []string{"a"}},
+			"tag":        {Actors: &config.ActorSettings{Place: "tag"}},
+			"source":     {Actors: &config.ActorSettings{Place: "source_identity"}},
+			"name":       {Actors: &config.ActorSettings{}},
 		},
 		Rules: []config.RuleSettings{
 			{Targets: []string{"a"}, TagsFromClaims: tags},
@@ -145,7 +148,13 @@ func TestUse(t *testing.T) {
 		!slices.Equal(got.Elsewhere, elsewhere) {
 		t.Errorf("got %+v", got)
 	}
-	for _, name := range []string{"b", "transitive", "none"} {
+	if tag := setup.UseOf(s, "tag"); !tag.Tags || tag.SourceIdentity {
+		t.Errorf("an actor in a tag: got %+v", tag)
+	}
+	if source := setup.UseOf(s, "source"); source.Tags || !source.SourceIdentity {
+		t.Errorf("an actor in the source identity: got %+v", source)
+	}
+	for _, name := range []string{"b", "transitive", "none", "name"} {
 		got := setup.UseOf(s, name)
 		if got.Tags || got.SourceIdentity || got.JavaScript != "" || got.Roles != nil ||
 			got.Elsewhere != nil || got.Duration {

@@ -223,13 +223,9 @@ func (s *Resources) remark(target config.TargetSettings, uses Use) {
 	if s.Permissions == "" {
 		note("the role may do nothing yet: add a permission policy with --bucket or --template")
 	}
-	if others := s.otherRoles(target, uses); len(others) > 0 {
-		who := "Rules"
-		if len(target.Roles) > 0 || target.RolesFromClaim != nil {
-			who = "Users and rules"
-		}
-		note("this is the set-up of %s. %s may choose other roles too, which need the same "+
-			"trust policy: %s", s.Role, who, strings.Join(others, ", "))
+	if others := othersThan(s.Role.String(), target, uses); len(others) > 0 {
+		note("this is the set-up of %s. Other roles that %s may choose need the same trust "+
+			"policy: %s", s.Role, whoChooses(target), strings.Join(others, ", "))
 	}
 	if uses.Duration {
 		note("a mapping chooses how long sessions are: raise the role's maximum session duration "+
@@ -253,10 +249,18 @@ func (s *Resources) remarkProvider(target config.TargetSettings) {
 	}
 }
 
-// otherRoles returns the other roles that rules or users may choose, sorted.
-func (s *Resources) otherRoles(target config.TargetSettings, uses Use) []string {
+// othersThan returns the other roles that rules or users may choose, sorted.
+func othersThan(role string, target config.TargetSettings, uses Use) []string {
 	all := slices.Concat(target.RoleARNs(), target.AllowedRoles, uses.Roles)
 	slices.Sort(all)
-	this := func(role string) bool { return role == s.Role.String() }
+	this := func(other string) bool { return other == role }
 	return slices.Compact(slices.DeleteFunc(all, this))
+}
+
+// whoChooses names those who may choose roles.
+func whoChooses(target config.TargetSettings) string {
+	if len(target.Roles) > 0 || target.RolesFromClaim != nil {
+		return "users and rules"
+	}
+	return "rules"
 }

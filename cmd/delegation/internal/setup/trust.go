@@ -195,16 +195,28 @@ func (o *TrustOptions) place(flag string, from *config.Source) string {
 
 // notes say what rules may do that the policy does not cover.
 func (o *TrustOptions) notes(t *Trust) (notes []string) {
-	if t.uses.JavaScript != "" && !(o.Said("tags") && o.Said("source-identity")) {
-		notes = append(notes, fmt.Sprintf("%s: what JavaScript rules set cannot be seen "+
-			"from here: "+
-			"say --tags or --source-identity if they set session tags or a source identity, and "+
-			"--tags=false --source-identity=false if not", t.From.At(t.uses.JavaScript)))
+	if t.uses.JavaScript != "" {
+		notes = append(notes, o.unseen(t)...)
 	}
 	for _, at := range t.uses.Elsewhere {
 		notes = append(notes, fmt.Sprintf("%s: the rule may choose another provider or region: "+
 			"such a role needs a trust policy with --principal or --region", t.From.At(at)))
 	}
+	return notes
+}
+
+// unseen asks what JavaScript rules set, unless the policy allows it for another reason.
+func (o *TrustOptions) unseen(t *Trust) (notes []string) {
+	ask := func(flag, what string, allowed bool) {
+		if allowed || o.Said(flag) {
+			return
+		}
+		notes = append(notes, fmt.Sprintf("%s: what JavaScript rules set cannot be seen from here: "+
+			"say --%s if they set %s, and --%[2]s=false if not",
+			t.From.At(t.uses.JavaScript), flag, what))
+	}
+	ask("tags", "session tags", t.uses.Tags)
+	ask("source-identity", "a source identity", t.uses.SourceIdentity)
 	return notes
 }
 
@@ -245,6 +257,11 @@ func UseOf(s *config.Settings, name string) (u Use) {
 	target := s.Targets[name]
 	u.Tags = len(target.Tags) > 0
 	u.SourceIdentity = target.SourceIdentity != ""
+	if target.Actors != nil {
+		place := delegation.ActorPlace(target.Actors.Place)
+		u.Tags = u.Tags || place == delegation.ActorInTag
+		u.SourceIdentity = u.SourceIdentity || place == delegation.ActorInSourceIdentity
+	}
 	for attribute := range target.Mappings {
 		u.Tags = u.Tags || strings.HasPrefix(attribute, delegation.AttributePrincipalTag)
 		u.SourceIdentity = u.SourceIdentity || attribute == delegation.AttributeSourceIdentity
