@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -71,5 +73,145 @@ func TestTrustPolicy_JavaScript(t *testing.T) {
 		if strings.Contains(notes, tags) != c.tags || strings.Contains(notes, source) != c.source {
 			t.Errorf("%s: it notes %s", name, notes)
 		}
+	}
+}
+
+// TestTrustPolicy_OtherRoles: roles with another SAML provider or region need a trust policy of
+// their own. Notes name these apart from those with the same trust policy, with the flags that
+// write it, and what these flags write is for the other SAML provider.
+func TestTrustPolicy_OtherRoles(t *testing.T) {
+	const (
+		ownRole2  = "arn:aws:iam::123456789012:role/photo-admin"
+		pattern   = "arn:aws:iam::123456789012:role/team/*"
+		elsewhere = "arn:aws:iam::222222222222:role/team/*"
+		own       = "of their own: " // before the roles
+	)
+	role := func(arn string) string { return fmt.Sprintf("{role: %q}", arn) }
+	pair := fmt.Sprintf("{role: %q, principal: %q}", partnerRole, partnerProvider)
+	partner := "users and rules may choose roles that need a trust policy of their own: " +
+		partnerRole + ". Write it with --principal " + partnerProvider
+	for name, c := range map[string]struct {
+		target, rule string
+		same         string // in the note of cloudformation; empty: none
+		note         string // of trust-policy; empty: none
+		role         string // what cloudformation adds to it
+	}{
+		"one role": {},
+		"two accounts": {
+			target: ", roles: [" + role(ownRole) + ", " + role(ownRole2) + ", " + pair + "]",
+			same:   "users and rules may choose need the same trust policy: " + ownRole2 + "\n",
+			note:   partner, role: ", --role " + partnerRole,
+		},
+		"names of a claim": {
+			target: fmt.Sprintf(", roles_from_claim: {claim: groups, principal: %q, "+
+				"names: [{name: a, role: %q}, {name: b, role: %q}]}, allowed_accounts: [%q, %q]",
+				"arn:aws:iam::{account}:saml-provider/delegation", ownRole2, partnerRole,
+				"123456789012", "222222222222"),
+			same: "may choose need the same trust policy: " + ownRole2 + "\n",
+			note: own + partnerRole +
+				". Write it with --principal arn:aws:iam::222222222222:saml-provider/delegation",
+			role: ", --role " + partnerRole,
+		},
+		"roles of tokens": {
+			target: `, roles_from_claim: {claim: groups}, allowed_accounts: ["123456789012"]`,
+			note: "roles_from_claim takes roles from tokens, which cannot be seen from here. One " +
+				"with another SAML provider needs a trust policy of its own: write it with " +
+				"--principal and the ARN of the SAML provider in the role's account",
+			role: ", --role for each",
+		},
+		"a rule's role": {
+			rule: "role_by_claim: {claim: groups, roles: [{match: a, role: " +
+				fmt.Sprintf("%q}, {match: b, role: %q, principal: %q}]}", ownRole2, partnerRole,
+					partnerProvider),
+			same: "that rules may choose need the same trust policy: " + ownRole2 + "\n",
+			note: strings.TrimPrefix(partner, "users and "), role: ", --role " + partnerRole,
+		},
+		"a rule's region": {
+			rule: "role_by_claim: {claim: groups, roles: [{match: a, role: " +
+				fmt.Sprintf("%q, region: us-east-1}]}", ownRole2),
+			note: own + ownRole2 + ". Write it with --region us-east-1",
+			role: ", --role " + ownRole2,
+		},
+		"a rule's region, and one recipient": {
+			target: ", saml_recipient: https://signin.aws.amazon.com/saml",
+			rule: "role_by_claim: {claim: groups, roles: [{match: a, role: " +
+				fmt.Sprintf("%q, region: us-east-1}]}", ownRole2),
+			same: "may choose need the same trust policy: " + ownRole2 + "\n",
+		},
+		"patterns": {
+			target: fmt.Sprintf(", allowed_roles: [%q, %q, %q]", ownRole, pattern, elsewhere),
+			same:   "that rules may choose need the same trust policy: " + pattern + "\n",
+			note: own + elsewhere + ". Write it with --principal and the ARN of the SAML " +
+				"provider in the role's account",
+			role: ", --role for each",
+		},
+		"any account of one": {
+			target: `, allowed_roles: ["arn:aws:iam::*:role/team/*"], ` +
+				`allowed_accounts: ["123456789012"]`,
+			same: "need the same trust policy: arn:aws:iam::*:role/team/*\n",
+		},
+		"any of two accounts": {
+			target: `, allowed_roles: ["arn:aws:iam::*:role/team/*"], ` +
+				`allowed_accounts: ["123456789012", "222222222222"]`,
+			note: own + "arn:aws:iam::*:role/team/*. Write it with --principal and the ARN",
+			role: " of the SAML provider in the role's account, --role for each",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var rules []string
+			if c.rule != "" {
+				rules = append(rules, c.rule)
+			}
+			file := settingsFile(t, c.target, rules...)
+			trust := notesOf(t, "trust-policy", "-c", file, "-t", "photo-app")
+			if !strings.Contains(trust, c.note) || c.note == "" && trust != "" ||
+				strings.Contains(trust, "same trust policy") || strings.Contains(trust, "--role") {
+				t.Errorf("trust-policy notes %s", trust)
+			}
+			for _, command := range []string{"cloudformation", "terraform"} {
+				notes := notesOf(t, command, "-c", file, "-t", "photo-app", "--bucket",
+					"example-photos")
+				if !strings.Contains(notes, c.same) || !strings.Contains(notes, c.note+c.role) ||
+					c.same == "" && strings.Contains(notes, "same trust policy") {
+					t.Errorf("%s notes %s", command, notes)
+				}
+			}
+		})
+	}
+}
+
+// TestTrustPolicy_FlagsOfOtherRoles: the flags that the notes name write the set-up of the other
+// role. Without --principal, its refusal names it.
+func TestTrustPolicy_FlagsOfOtherRoles(t *testing.T) {
+	file := settingsFile(t, fmt.Sprintf(", roles: [{role: %q}, {role: %q, principal: %q}]",
+		ownRole, partnerRole, partnerProvider))
+	with := func(command string, flags ...string) []string {
+		return append([]string{command, "-c", file, "-t", "photo-app"}, flags...)
+	}
+	const not = "the role and the SAML provider must be in the same account: name "
+	wantRefusal(t, with("cloudformation", "--role", partnerRole),
+		"--role: "+not+"the SAML provider of the account 222222222222 with --principal "+partnerProvider)
+	wantRefusal(t, with("cloudformation", "--role", "arn:aws:iam::333333333333:role/x"),
+		"--role: "+not+"the SAML provider of the account 333333333333 with --principal and its ARN")
+	wantRefusal(t, with("cloudformation", "--principal", partnerProvider),
+		not+"a role of the account 222222222222 with --role")
+	policy, notes := said(t, with("trust-policy", "--principal", partnerProvider)...)
+	if !strings.Contains(policy, partnerProvider) || notes != "" {
+		t.Errorf("trust-policy writes %s and notes %s", policy, notes)
+	}
+	template, notes := said(t, with("cloudformation", "--bucket", "example-photos",
+		"--principal", partnerProvider, "--role", partnerRole)...)
+	if !strings.Contains(template, "other") || notes != "" {
+		t.Errorf("cloudformation writes %s and notes %s", template, notes)
+	}
+}
+
+// wantRefusal reports a command that does not refuse its flags with these words.
+func wantRefusal(t *testing.T, args []string, words string) {
+	t.Helper()
+	var errs bytes.Buffer
+	code := run(t.Context(), args, surroundings{stdout: io.Discard, stderr: &errs})
+	if code != 2 || !strings.Contains(errs.String(), words) {
+		t.Errorf("%s: exit code %d: %s", args, code, &errs)
 	}
 }

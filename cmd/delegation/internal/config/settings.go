@@ -314,26 +314,6 @@ func (s *TargetSettings) OpenRoles() string {
 	return ""
 }
 
-// OffersElsewhere tells whether users may choose a role whose SAML provider differs from the
-// target's.
-func (s *TargetSettings) OffersElsewhere() bool {
-	other := func(principal string) bool { return principal != "" && principal != s.Principal }
-	for _, choice := range s.Roles {
-		if other(choice.Principal) {
-			return true
-		}
-	}
-	if s.RolesFromClaim == nil {
-		return false
-	}
-	for _, row := range s.RolesFromClaim.Names {
-		if other(row.Principal) {
-			return true
-		}
-	}
-	return s.RolesFromClaim.Names == nil || s.RolesFromClaim.Principal != ""
-}
-
 // id returns the ID by which rules know the target with this name.
 func (s TargetSettings) id(name string) string { return cmp.Or(s.ID, name) }
 

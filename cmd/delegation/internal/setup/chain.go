@@ -106,7 +106,7 @@ func (h Hop) explanation(environment []string) (*delegation.Explanation, []strin
 // firstRoles notes which roles other than the target's users can have at the beginning of the
 // chain. The policies are for the target's role.
 func firstRoles(target config.TargetSettings, uses Use) (notes []string) {
-	if others := othersThan(target.Role, target, uses); len(others) > 0 {
+	if others := othersThan(target.Role, uses); len(others) > 0 {
 		notes = append(notes, fmt.Sprintf("%s may choose other roles than %s: the second role must "+
 			"trust these too, and they need the same permission policy: %s",
 			whoChooses(target), target.Role, strings.Join(others, ", ")))
@@ -116,6 +116,17 @@ func firstRoles(target config.TargetSettings, uses Use) (notes []string) {
 			"they need the same permission policy")
 	}
 	return notes
+}
+
+// othersThan returns the other roles that the settings name, sorted.
+func othersThan(role string, uses Use) (others []string) {
+	for _, c := range uses.Choices {
+		if c.Role != role {
+			others = append(others, c.Role)
+		}
+	}
+	slices.Sort(others)
+	return slices.Compact(others)
 }
 
 // tagKeys returns the keys of the session tags that the target and its rules set and that persist

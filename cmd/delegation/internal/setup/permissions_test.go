@@ -140,12 +140,13 @@ func TestUse(t *testing.T) {
 		},
 	}
 	got := setup.UseOf(s, "a")
-	elsewhere := []config.KeyPath{
-		"rules[3].role_by_claim.roles[2]", "rules[3].role_by_claim.roles[3]",
+	choices := []setup.Choice{
+		{Role: "1", Principal: "p"}, {Role: "2", Principal: "p", Region: "r"},
+		{Role: "3", Principal: "q"}, {Role: "4", Principal: "p", Region: "s"},
 	}
 	if !got.Tags || !got.SourceIdentity || got.JavaScript != "rules[2].javascript" ||
 		!slices.Equal(got.Roles, []string{"1", "2", "3", "4"}) ||
-		!slices.Equal(got.Elsewhere, elsewhere) {
+		!slices.Equal(got.Choices, choices) {
 		t.Errorf("got %+v", got)
 	}
 	if tag := setup.UseOf(s, "tag"); !tag.Tags || tag.SourceIdentity {
@@ -157,7 +158,7 @@ func TestUse(t *testing.T) {
 	for _, name := range []string{"b", "transitive", "none", "name"} {
 		got := setup.UseOf(s, name)
 		if got.Tags || got.SourceIdentity || got.JavaScript != "" || got.Roles != nil ||
-			got.Elsewhere != nil || got.Duration {
+			got.Choices != nil || got.Duration {
 			t.Errorf("%s: got %+v", name, got)
 		}
 	}

@@ -111,6 +111,7 @@ func (o *Options) Resources(environment []string) (*Resources, error) {
 		return nil, config.Usage(errors.New("--existing-provider says that the SAML provider " +
 			"exists: write the role alone, without --part provider"))
 	}
+	o.hasRole = true
 	trust, err := o.Trust(environment)
 	if err != nil {
 		return nil, err
@@ -140,7 +141,7 @@ func (o *Options) Resources(environment []string) (*Resources, error) {
 		}
 		made.Permissions = policy
 		made.Notes = append(made.Notes, notes...)
-		made.remark(target, trust.uses)
+		made.remark(target, trust.uses, o.sameTrustAs(made.Role.String(), trust, target))
 	}
 	made.remarkProvider(target)
 	return made, nil
@@ -192,9 +193,29 @@ func (o *Options) chooseRole(b *config.Builder, made *Resources, trust *Trust) {
 	case err != nil:
 		b.Problem(fmt.Errorf("%s: %w", place, err))
 	case role.AccountID != made.Principal.AccountID || role.Partition != made.Principal.Partition:
-		b.Problem(fmt.Errorf("%s: the role and the SAML provider must be in the same account",
-			place))
+		b.Problem(fmt.Errorf("%s: the role and the SAML provider must be in the same account%s",
+			place, o.otherAccount(made, trust)))
 	}
+}
+
+// otherAccount says which flag to add if a flag has named a role or a SAML provider of another
+// account than the target's.
+func (o *Options) otherAccount(made *Resources, trust *Trust) string {
+	switch {
+	case o.Role != "":
+		named := func(c Choice) bool { return c.Role == o.Role && c.Principal != "" }
+		principal := "and its ARN"
+		if i := slices.IndexFunc(trust.uses.Choices, named); i >= 0 {
+			principal = trust.uses.Choices[i].Principal
+		}
+		return fmt.Sprintf(": name the SAML provider of the account %s with "+
+			"--principal %s",
+			made.Role.AccountID, principal)
+	case o.Principal != "":
+		return fmt.Sprintf(": name a role of the account %s with --role",
+			made.Principal.AccountID)
+	}
+	return ""
 }
 
 // chooseDuration takes the target's session duration, within the limits of a role.
@@ -215,15 +236,15 @@ func choices(roles []string) string {
 	return ", such as " + roles[0] + ", which a rule may choose"
 }
 
-// remark notes what the set-up cannot contain.
-func (s *Resources) remark(target config.TargetSettings, uses Use) {
+// remark notes what the set-up cannot contain. The others are roles with the same trust policy.
+func (s *Resources) remark(target config.TargetSettings, uses Use, others []string) {
 	note := func(format string, args ...any) {
 		s.Notes = append(s.Notes, fmt.Sprintf(format, args...))
 	}
 	if s.Permissions == "" {
 		note("the role may do nothing yet: add a permission policy with --bucket or --template")
 	}
-	if others := othersThan(s.Role.String(), target, uses); len(others) > 0 {
+	if len(others) > 0 {
 		note("this is the set-up of %s. Other roles that %s may choose need the same trust "+
 			"policy: %s", s.Role, whoChooses(target), strings.Join(others, ", "))
 	}
@@ -247,20 +268,4 @@ func (s *Resources) remarkProvider(target config.TargetSettings) {
 			"update-saml-provider --saml-provider-arn %s --add-private-key file://reader.key "+
 			"--assertion-encryption-mode Allowed", s.Principal)
 	}
-}
-
-// othersThan returns the other roles that rules or users may choose, sorted.
-func othersThan(role string, target config.TargetSettings, uses Use) []string {
-	all := slices.Concat(target.RoleARNs(), target.AllowedRoles, uses.Roles)
-	slices.Sort(all)
-	this := func(other string) bool { return other == role }
-	return slices.Compact(slices.DeleteFunc(all, this))
-}
-
-// whoChooses names those who may choose roles.
-func whoChooses(target config.TargetSettings) string {
-	if len(target.Roles) > 0 || target.RolesFromClaim != nil {
-		return "users and rules"
-	}
-	return "rules"
 }

@@ -217,15 +217,10 @@ func (o *RevokeOptions) fillRoles(
 			made.Notes = append(made.Notes, "JavaScript rules may choose other roles, which "+
 				"cannot be seen from here: name these with --role")
 		}
-		elsewhere := len(uses.Elsewhere) > 0 || target.OffersElsewhere()
-		if elsewhere && o.Subject != "" {
-			who := "rules"
-			if target.OffersElsewhere() {
-				who = "users"
-			}
-			made.Notes = append(made.Notes, who+" may choose roles with another SAML provider, "+
-				"whose sessions have another name qualifier: name these with --role and "+
-				"--principal")
+		if o.Subject != "" && o.hasElsewhere(target, uses) {
+			made.Notes = append(made.Notes, whoChooses(target)+" may choose roles with another "+
+				"SAML provider, whose sessions have another name qualifier: name these with "+
+				"--role and --principal")
 		}
 	}
 	accounts := map[string]bool{}
@@ -252,6 +247,14 @@ func (o *RevokeOptions) fillRoles(
 			"those of one account with --role")
 	}
 	return nil
+}
+
+// hasElsewhere tells whether users can have a role whose SAML provider is not the one of Subject.
+func (o *RevokeOptions) hasElsewhere(target config.TargetSettings, uses Use) bool {
+	principal := cmp.Or(o.Principal, target.Principal)
+	other := func(c Choice) bool { return c.Principal != principal }
+	fromTokens := target.RolesFromClaim != nil && target.RolesFromClaim.Names == nil
+	return fromTokens || slices.ContainsFunc(uses.Choices, other)
 }
 
 // fillLastRole sets the last role of a chain. Its sessions do not end with those of the other

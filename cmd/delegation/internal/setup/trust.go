@@ -38,6 +38,9 @@ type TrustOptions struct {
 
 	// Said tells whether a flag was given: principal, region, tags and so on.
 	Said func(flag string) bool
+
+	// hasRole tells that the command has the flag --role.
+	hasRole bool
 }
 
 // Trust is a trust policy, its sources, and notes about it.
@@ -92,7 +95,7 @@ func (o *TrustOptions) Trust(environment []string) (*Trust, error) {
 	if err := o.fill(t, target); err != nil {
 		return nil, err
 	}
-	t.Notes = append(o.notes(t), chainNotes(target)...)
+	t.Notes = slices.Concat(o.unseen(t), o.otherTrust(t, target), chainNotes(target))
 	policy, err := t.Explanation.TrustPolicy()
 	if err == nil {
 		err = errors.Join(
@@ -193,20 +196,11 @@ func (o *TrustOptions) place(flag string, from *config.Source) string {
 	return from.At(config.KeyPath("targets").Child(o.Target).Child(flag))
 }
 
-// notes say what rules may do that the policy does not cover.
-func (o *TrustOptions) notes(t *Trust) (notes []string) {
-	if t.uses.JavaScript != "" {
-		notes = append(notes, o.unseen(t)...)
-	}
-	for _, at := range t.uses.Elsewhere {
-		notes = append(notes, fmt.Sprintf("%s: the rule may choose another provider or region: "+
-			"such a role needs a trust policy with --principal or --region", t.From.At(at)))
-	}
-	return notes
-}
-
 // unseen asks what JavaScript rules set, unless the policy allows it for another reason.
 func (o *TrustOptions) unseen(t *Trust) (notes []string) {
+	if t.uses.JavaScript == "" {
+		return nil
+	}
 	ask := func(flag, what string, allowed bool) {
 		if allowed || o.Said(flag) {
 			return
@@ -242,10 +236,10 @@ type Use struct {
 	// JavaScript is the key of a JavaScript rule, which may do anything; empty: none.
 	JavaScript config.KeyPath
 
-	// Elsewhere are the rows that choose a provider or region other than the target's.
-	Elsewhere []config.KeyPath
+	// Choices are the roles that the settings name.
+	Choices []Choice
 
-	// Roles are the roles that rules may choose.
+	// Roles are those of them that rules choose.
 	Roles []string
 
 	// Duration tells whether a mapping chooses the session duration.
@@ -267,6 +261,7 @@ func UseOf(s *config.Settings, name string) (u Use) {
 		u.SourceIdentity = u.SourceIdentity || attribute == delegation.AttributeSourceIdentity
 		u.Duration = u.Duration || attribute == delegation.AttributeSessionDuration
 	}
+	var rows []config.RoleMatch
 	for i, rule := range s.Rules {
 		if len(rule.Targets) > 0 && !slices.Contains(rule.Targets, name) {
 			continue
@@ -279,19 +274,12 @@ func UseOf(s *config.Settings, name string) (u Use) {
 			u.JavaScript = at.Child("javascript")
 		}
 		if rule.RoleByClaim != nil {
-			u.addRoles(at.Child("role_by_claim").Child("roles"), rule.RoleByClaim.Roles, target)
+			rows = append(rows, rule.RoleByClaim.Roles...)
 		}
 	}
-	return u
-}
-
-func (u *Use) addRoles(at config.KeyPath, rows []config.RoleMatch, target config.TargetSettings) {
-	for n, row := range rows {
+	for _, row := range rows {
 		u.Roles = append(u.Roles, row.Role)
-		otherProvider := row.Principal != "" && row.Principal != target.Principal
-		otherRegion := row.Region != "" && row.Region != target.Region
-		if otherProvider || otherRegion {
-			u.Elsewhere = append(u.Elsewhere, at.Index(n))
-		}
 	}
+	u.Choices = choicesOf(target, rows)
+	return u
 }

@@ -1,0 +1,181 @@
+package setup
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
+	"github.com/seed055b7978/delegation/internal/iam"
+)
+
+// Choice is a role that users of a target can have, and what its trust policy depends on.
+type Choice struct {
+	// Role is an ARN, or a pattern of allowed_roles.
+	Role string
+
+	// Principal is the ARN of the SAML provider; empty: the settings name none in the role's
+	// account.
+	Principal string
+
+	// Region is the region that a rule chooses with the role; empty: the target's.
+	Region string
+}
+
+// choicesOf returns the roles that the settings name for a target: its own, those that it offers,
+// those of its rules, and those of allowed_roles that are not among them.
+func choicesOf(target config.TargetSettings, rows []config.RoleMatch) []Choice {
+	var list []Choice
+	if target.Role != "" {
+		list = append(list, Choice{Role: target.Role, Principal: target.Principal})
+	}
+	offered := slices.Clone(target.Roles)
+	if target.RolesFromClaim != nil {
+		for _, row := range target.RolesFromClaim.Names {
+			offered = append(offered,
+				config.RoleChoiceSettings{Role: row.Role, Principal: row.Principal})
+		}
+	}
+	for _, row := range offered {
+		principal := cmp.Or(row.Principal, providerFor(target, row.Role))
+		list = append(list, Choice{Role: row.Role, Principal: principal})
+	}
+	for _, row := range rows {
+		principal := cmp.Or(row.Principal, inItsAccount(target, row.Role))
+		list = append(list, Choice{row.Role, principal, row.Region})
+	}
+	for _, role := range target.AllowedRoles {
+		named := func(c Choice) bool { return c.Role == role }
+		if !slices.ContainsFunc(list, named) {
+			list = append(list, Choice{Role: role, Principal: providerFor(target, role)})
+		}
+	}
+	return list
+}
+
+// providerFor returns the SAML provider of a role that users may choose, if the role does not come
+// with one. delegation.RolesFromClaim has this order. Empty: there is none.
+func providerFor(target config.TargetSettings, role string) string {
+	account := accountOf(target, role)
+	if from := target.RolesFromClaim; from != nil && from.Principal != "" && account != "" {
+		return strings.ReplaceAll(from.Principal, "{account}", account)
+	}
+	return inItsAccount(target, role)
+}
+
+// inItsAccount returns the target's SAML provider if the role is of the same account; empty: it is
+// not.
+func inItsAccount(target config.TargetSettings, role string) string {
+	principal, err := iam.Provider.Parse(target.Principal)
+	if err == nil && principal.AccountID != accountOf(target, role) {
+		return ""
+	}
+	return target.Principal
+}
+
+// accountOf returns the account of a role or of a pattern. Empty: the pattern is for several.
+func accountOf(target config.TargetSettings, role string) string {
+	if iam.AnyAccount(role) {
+		if len(target.AllowedAccounts) == 1 {
+			return target.AllowedAccounts[0]
+		}
+		return ""
+	}
+	parsed, err := arn.Parse(role)
+	if err != nil {
+		return ""
+	}
+	return parsed.AccountID
+}
+
+// sameTrust tells whether a role needs the trust policy that t has.
+func (o *TrustOptions) sameTrust(t *Trust, target config.TargetSettings, c Choice) bool {
+	return c.Principal == t.Explanation.Principal && o.sameRecipient(t, target, c)
+}
+
+// sameRecipient tells whether a role's assertions have the recipient that t has. Without a
+// recipient of the target or of the flags, it is the sign-in address of the region.
+func (o *TrustOptions) sameRecipient(t *Trust, target config.TargetSettings, c Choice) bool {
+	region := cmp.Or(c.Region, target.Region)
+	return region == "" || region == t.Region.String() ||
+		cmp.Or(o.Recipient, target.SAMLRecipient) != ""
+}
+
+// sameTrustAs returns the other roles that need the trust policy that t has for the role, sorted.
+func (o *TrustOptions) sameTrustAs(
+	role string, t *Trust, target config.TargetSettings,
+) (roles []string) {
+	for _, c := range t.uses.Choices {
+		if c.Role != role && o.sameTrust(t, target, c) {
+			roles = append(roles, c.Role)
+		}
+	}
+	slices.Sort(roles)
+	return slices.Compact(roles)
+}
+
+// otherTrust notes the roles that need another trust policy, with the flags that write it. It
+// leaves out those whose trust policy the command writes without flags.
+func (o *TrustOptions) otherTrust(t *Trust, target config.TargetSettings) (notes []string) {
+	roles := map[Choice][]string{} // by provider and region
+	for _, c := range t.uses.Choices {
+		own := c.Principal == target.Principal && cmp.Or(c.Region, target.Region) == target.Region
+		if own || o.sameTrust(t, target, c) {
+			continue
+		}
+		trust := Choice{Principal: c.Principal, Region: c.Region}
+		roles[trust] = append(roles[trust], c.Role)
+	}
+	for trust, list := range roles {
+		slices.Sort(list)
+		list = slices.Compact(list)
+		notes = append(notes, fmt.Sprintf("%s may choose roles that need a trust policy of their "+
+			"own: %s. Write it with %s", whoChooses(target), strings.Join(list, ", "),
+			o.flagsFor(t, target, trust, list)))
+	}
+	slices.Sort(notes)
+	if from := target.RolesFromClaim; from != nil && from.Names == nil {
+		fromToken := Choice{Principal: from.Principal}
+		if from.Principal == t.Explanation.Principal {
+			fromToken.Principal = "" // another one comes with the role
+		}
+		notes = append(notes, "roles_from_claim takes roles from tokens, which cannot be seen from "+
+			"here. One with another SAML provider needs a trust policy of its own: write it with "+
+			o.flagsFor(t, target, fromToken, nil))
+	}
+	return notes
+}
+
+// flagsFor are the flags with which the command writes the trust policy of roles.
+func (o *TrustOptions) flagsFor(
+	t *Trust, target config.TargetSettings, c Choice, roles []string,
+) string {
+	var flags []string
+	switch {
+	case c.Principal == "":
+		flags = append(flags, "--principal and the ARN of the SAML provider in the role's account")
+	case c.Principal != t.Explanation.Principal:
+		flags = append(flags, "--principal "+c.Principal)
+	}
+	if !o.sameRecipient(t, target, c) {
+		flags = append(flags, "--region "+cmp.Or(c.Region, target.Region))
+	}
+	switch {
+	case !o.hasRole:
+	case len(roles) == 1 && !iam.IsRolePattern(roles[0]):
+		flags = append(flags, "--role "+roles[0])
+	default:
+		flags = append(flags, "--role for each")
+	}
+	return strings.Join(flags, ", ")
+}
+
+// whoChooses names those who may choose roles.
+func whoChooses(target config.TargetSettings) string {
+	if len(target.Roles) > 0 || target.RolesFromClaim != nil {
+		return "users and rules"
+	}
+	return "rules"
+}
