@@ -90,7 +90,7 @@ func (o *RevokeOptions) Revoke(environment []string) (*Revoked, error) {
 		Encoding:       delegation.NameIDEncoding(target.NameIDEncoding),
 	}
 	problems := errors.Join(
-		o.noteSubject(made, target),
+		o.noteSubject(made, settings, target),
 		o.fillTime(&sessions),
 		o.fillQualifier(&sessions, settings, target),
 		o.fillRoles(made, settings, target),
@@ -145,8 +145,10 @@ func (o *RevokeOptions) fillTime(sessions *delegation.SessionRevocation) error {
 }
 
 // noteSubject notes how AWS knows the subject, if that differs from the subject itself.
-func (o *RevokeOptions) noteSubject(made *Revoked, target config.TargetSettings) error {
-	if o.Subject == "" {
+func (o *RevokeOptions) noteSubject(
+	made *Revoked, settings *config.Settings, target config.TargetSettings,
+) error {
+	if o.Subject == "" || settings == nil {
 		return nil
 	}
 	nameID, err := delegation.NameIDEncoding(target.NameIDEncoding).Encode(o.Subject)
@@ -157,10 +159,21 @@ func (o *RevokeOptions) noteSubject(made *Revoked, target config.TargetSettings)
 		made.Notes = append(made.Notes, fmt.Sprintf("name_id_encoding of the target is %s: AWS "+
 			"knows %.80q as %s, which the policy names", target.NameIDEncoding, o.Subject, nameID))
 	}
-	if target.NameIDFromMapping {
-		made.Notes = append(made.Notes, "name_id_from_mapping of the target chooses the NameID: "+
-			"--subject must be what the mapping gave, as CloudTrail or delegation explain show it")
+	chosen := UseOf(settings, o.Target).NameID
+	if target.NameIDTellsIssuersApart {
+		chosen = append(chosen, "name_id_tells_issuers_apart of the target says that the NameID is "+
+			"not the sub")
 	}
+	if len(chosen) == 0 {
+		return nil
+	}
+	note := strings.Join(chosen, ", and ") + ": --subject must be the NameID. delegation explain " +
+		"and CloudTrail (userIdentity.userName of AssumeRoleWithSAML) show it"
+	if target.NameIDEncoding != "" {
+		note += " encoded. To name it as they do, name the role with --role, --principal and " +
+			"--entity-id instead of --target"
+	}
+	made.Notes = append(made.Notes, note)
 	return nil
 }
 
@@ -246,7 +259,20 @@ func (o *RevokeOptions) fillRoles(
 		return errors.New("the roles are in several accounts, and a command changes one: name " +
 			"those of one account with --role")
 	}
-	return nil
+	return o.checkProvider(accounts, target)
+}
+
+// checkProvider refuses a SAML provider of another account than the roles'. AWS gives no session of
+// these roles for it, so a policy with its name qualifier would end none.
+func (o *RevokeOptions) checkProvider(
+	accounts map[string]bool, target config.TargetSettings,
+) error {
+	provider, err := iam.Provider.Parse(cmp.Or(o.Principal, target.Principal))
+	if o.Subject == "" || err != nil || accounts[provider.AccountID] {
+		return nil // fillQualifier reports the error
+	}
+	return fmt.Errorf("--principal: the roles are in another account than the SAML provider %s: "+
+		"name the SAML provider of their account with --principal", provider)
 }
 
 // hasElsewhere tells whether users can have a role whose SAML provider is not the one of Subject.

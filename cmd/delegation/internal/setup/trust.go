@@ -242,6 +242,9 @@ type Use struct {
 	// Roles are those of them that rules choose.
 	Roles []string
 
+	// NameID are the settings that choose the NameID, or may do so, as texts for people.
+	NameID []string
+
 	// Duration tells whether a mapping chooses the session duration.
 	Duration bool
 }
@@ -261,6 +264,12 @@ func UseOf(s *config.Settings, name string) (u Use) {
 		u.SourceIdentity = u.SourceIdentity || attribute == delegation.AttributeSourceIdentity
 		u.Duration = u.Duration || attribute == delegation.AttributeSessionDuration
 	}
+	if target.NameID != "" {
+		u.NameID = append(u.NameID, "name_id of the target chooses the NameID")
+	}
+	if target.NameIDFromMapping {
+		u.NameID = append(u.NameID, "name_id_from_mapping of the target chooses the NameID")
+	}
 	var rows []config.RoleMatch
 	for i, rule := range s.Rules {
 		if len(rule.Targets) > 0 && !slices.Contains(rule.Targets, name) {
@@ -270,8 +279,12 @@ func UseOf(s *config.Settings, name string) (u Use) {
 		u.Tags = u.Tags || len(rule.TagsFromClaims) > 0
 		u.SourceIdentity = u.SourceIdentity || rule.SourceIdentityFromClaim != nil ||
 			rule.SourceIdentity != nil
+		if rule.NameID != nil {
+			u.NameID = append(u.NameID, fmt.Sprintf("%s chooses the NameID", at.Child("name_id")))
+		}
 		if rule.JavaScript != nil {
 			u.JavaScript = at.Child("javascript")
+			u.NameID = append(u.NameID, fmt.Sprintf("%s may choose the NameID", u.JavaScript))
 		}
 		if rule.RoleByClaim != nil {
 			rows = append(rows, rule.RoleByClaim.Roles...)
