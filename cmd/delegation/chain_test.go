@@ -138,14 +138,14 @@ func TestChain_Actor(t *testing.T) {
 }
 
 // TestChain_OtherFirstRoles: the policies of a chain are for the target's role, and a note names
-// those that users and rules may choose instead. They concern the first two roles.
+// those that users may choose instead. They concern the first two roles.
 func TestChain_OtherFirstRoles(t *testing.T) {
 	const front2 = "arn:aws:iam::123456789012:role/front2"
 	own := "role: " + service.DemoRole
 	for name, c := range map[string]struct{ settings, words string }{
 		"roles": {
 			"roles: [{role: " + service.DemoRole + "}, {role: " + front2 + "}]",
-			"users and rules may choose other roles than " + service.DemoRole + ": the second " +
+			"users may choose other roles than " + service.DemoRole + ": the second " +
 				"role must trust these too, and they need the same permission policy: " + front2,
 		},
 		"allowed roles": {

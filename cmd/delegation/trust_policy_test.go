@@ -88,7 +88,7 @@ func TestTrustPolicy_OtherRoles(t *testing.T) {
 	)
 	role := func(arn string) string { return fmt.Sprintf("{role: %q}", arn) }
 	pair := fmt.Sprintf("{role: %q, principal: %q}", partnerRole, partnerProvider)
-	partner := "users and rules may choose roles that need a trust policy of their own: " +
+	partner := "users may choose roles that need a trust policy of their own: " +
 		partnerRole + ". Write it with --principal " + partnerProvider
 	for name, c := range map[string]struct {
 		target, rule string
@@ -99,8 +99,15 @@ func TestTrustPolicy_OtherRoles(t *testing.T) {
 		"one role": {},
 		"two accounts": {
 			target: ", roles: [" + role(ownRole) + ", " + role(ownRole2) + ", " + pair + "]",
-			same:   "users and rules may choose need the same trust policy: " + ownRole2 + "\n",
+			same:   "users may choose need the same trust policy: " + ownRole2 + "\n",
 			note:   partner, role: ", --role " + partnerRole,
+		},
+		"roles of rules that cannot choose": {
+			target: ", roles: [" + role(ownRole) + ", " + role(ownRole2) + "], " +
+				fmt.Sprintf("allowed_roles: [%q, %q, %q]", ownRole, ownRole2, pattern),
+			rule: fmt.Sprintf("role_by_claim: {claim: groups, roles: [{match: a, role: %q}]}",
+				partnerRole),
+			same: "users may choose need the same trust policy: " + ownRole2 + "\n",
 		},
 		"names of a claim": {
 			target: fmt.Sprintf(", roles_from_claim: {claim: groups, principal: %q, "+
@@ -124,7 +131,7 @@ func TestTrustPolicy_OtherRoles(t *testing.T) {
 				fmt.Sprintf("%q}, {match: b, role: %q, principal: %q}]}", ownRole2, partnerRole,
 					partnerProvider),
 			same: "that rules may choose need the same trust policy: " + ownRole2 + "\n",
-			note: strings.TrimPrefix(partner, "users and "), role: ", --role " + partnerRole,
+			note: strings.Replace(partner, "users", "rules", 1), role: ", --role " + partnerRole,
 		},
 		"a rule's region": {
 			rule: "role_by_claim: {claim: groups, roles: [{match: a, role: " +

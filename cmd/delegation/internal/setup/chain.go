@@ -111,7 +111,7 @@ func firstRoles(target config.TargetSettings, uses Use) (notes []string) {
 			"trust these too, and they need the same permission policy: %s",
 			whoChooses(target), target.Role, strings.Join(others, ", ")))
 	}
-	if target.RolesFromClaim != nil && target.RolesFromClaim.Names == nil {
+	if takesFromTokens(target) {
 		notes = append(notes, target.OpenRoles()+": the second role must trust each of them, and "+
 			"they need the same permission policy")
 	}

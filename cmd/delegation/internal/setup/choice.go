@@ -25,7 +25,8 @@ type Choice struct {
 }
 
 // choicesOf returns the roles that the settings name for a target: its own, those that it offers,
-// those of its rules, and those of allowed_roles that are not among them.
+// those of its rules, and those of allowed_roles that are not among them. Where a target offers
+// roles, rules cannot choose others.
 func choicesOf(target config.TargetSettings, rows []config.RoleMatch) []Choice {
 	var list []Choice
 	if target.Role != "" {
@@ -42,17 +43,35 @@ func choicesOf(target config.TargetSettings, rows []config.RoleMatch) []Choice {
 		principal := cmp.Or(row.Principal, providerFor(target, row.Role))
 		list = append(list, Choice{Role: row.Role, Principal: principal})
 	}
+	named := func(role string) bool {
+		return slices.ContainsFunc(list, func(c Choice) bool { return c.Role == role })
+	}
 	for _, row := range rows {
+		if offersRoles(target) && !named(row.Role) {
+			continue
+		}
 		principal := cmp.Or(row.Principal, inItsAccount(target, row.Role))
 		list = append(list, Choice{row.Role, principal, row.Region})
 	}
+	if offersRoles(target) && !takesFromTokens(target) {
+		return list
+	}
 	for _, role := range target.AllowedRoles {
-		named := func(c Choice) bool { return c.Role == role }
-		if !slices.ContainsFunc(list, named) {
+		if !named(role) {
 			list = append(list, Choice{Role: role, Principal: providerFor(target, role)})
 		}
 	}
 	return list
+}
+
+// offersRoles tells whether users may choose a role.
+func offersRoles(target config.TargetSettings) bool {
+	return len(target.Roles) > 0 || target.RolesFromClaim != nil
+}
+
+// takesFromTokens tells whether users may choose roles that the settings do not name.
+func takesFromTokens(target config.TargetSettings) bool {
+	return target.RolesFromClaim != nil && target.RolesFromClaim.Names == nil
 }
 
 // providerFor returns the SAML provider of a role that users may choose, if the role does not come
@@ -136,7 +155,8 @@ func (o *TrustOptions) otherTrust(t *Trust, target config.TargetSettings) (notes
 			o.flagsFor(t, target, trust, list)))
 	}
 	slices.Sort(notes)
-	if from := target.RolesFromClaim; from != nil && from.Names == nil {
+	if takesFromTokens(target) {
+		from := target.RolesFromClaim
 		fromToken := Choice{Principal: from.Principal}
 		if from.Principal == t.Explanation.Principal {
 			fromToken.Principal = "" // another one comes with the role
@@ -174,8 +194,8 @@ func (o *TrustOptions) flagsFor(
 
 // whoChooses names those who may choose roles.
 func whoChooses(target config.TargetSettings) string {
-	if len(target.Roles) > 0 || target.RolesFromClaim != nil {
-		return "users and rules"
+	if offersRoles(target) {
+		return "users"
 	}
 	return "rules"
 }

@@ -279,8 +279,7 @@ func (o *RevokeOptions) checkProvider(
 func (o *RevokeOptions) hasElsewhere(target config.TargetSettings, uses Use) bool {
 	principal := cmp.Or(o.Principal, target.Principal)
 	other := func(c Choice) bool { return c.Principal != principal }
-	fromTokens := target.RolesFromClaim != nil && target.RolesFromClaim.Names == nil
-	return fromTokens || slices.ContainsFunc(uses.Choices, other)
+	return takesFromTokens(target) || slices.ContainsFunc(uses.Choices, other)
 }
 
 // fillLastRole sets the last role of a chain. Its sessions do not end with those of the other

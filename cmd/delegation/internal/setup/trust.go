@@ -196,22 +196,25 @@ func (o *TrustOptions) place(flag string, from *config.Source) string {
 	return from.At(config.KeyPath("targets").Child(o.Target).Child(flag))
 }
 
-// unseen asks what JavaScript rules set, unless the policy allows it for another reason.
-func (o *TrustOptions) unseen(t *Trust) (notes []string) {
+// unseen asks what JavaScript rules set, except for what the policy allows for another reason.
+func (o *TrustOptions) unseen(t *Trust) []string {
 	if t.uses.JavaScript == "" {
 		return nil
 	}
+	var flags []string
 	ask := func(flag, what string, allowed bool) {
-		if allowed || o.Said(flag) {
-			return
+		if !allowed && !o.Said(flag) {
+			flags = append(flags,
+				fmt.Sprintf("say --%s if they set %s, and --%[1]s=false if not", flag, what))
 		}
-		notes = append(notes, fmt.Sprintf("%s: what JavaScript rules set cannot be seen from here: "+
-			"say --%s if they set %s, and --%[2]s=false if not",
-			t.From.At(t.uses.JavaScript), flag, what))
 	}
 	ask("tags", "session tags", t.uses.Tags)
 	ask("source-identity", "a source identity", t.uses.SourceIdentity)
-	return notes
+	if len(flags) == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s: what JavaScript rules set cannot be seen from here: %s",
+		t.From.At(t.uses.JavaScript), strings.Join(flags, "; "))}
 }
 
 // actions are the actions that the trust policy has to allow. Flags take precedence over what the
