@@ -54,12 +54,17 @@ type Config struct {
 
 	// Issuers are the iss claims of the users who have profiles there. A URL without {issuer}
 	// requires at least one, and subjects must be unique across all listed issuers. Empty: all
-	// issuers for a URL with {issuer}, and https://DOMAIN/ for Auth0. Users of other issuers count
-	// as users without a profile, and no request is made for them.
+	// issuers for a URL with {issuer}, and https://DOMAIN/ for Auth0. They are compared with the
+	// iss as it is in the token, so list every alias of an issuer, and every tenant. Users of other
+	// issuers are refused with [delegation.CodeProfileMissing], also with AllowMissing, and no
+	// request is made for them.
 	Issuers []string
-	// AllowMissing lets users without a profile continue with what their tokens say. By default
-	// they are refused with [delegation.CodeProfileMissing]. An endpoint says that there is none
-	// with 404 or 410.
+	// IssuersWithoutProfile are the iss claims of the users who have no profile there. They
+	// continue with what their tokens say, and no request is made for them.
+	IssuersWithoutProfile []string
+	// AllowMissing lets users of Issuers who have no profile continue with what their tokens say.
+	// By default they are refused with [delegation.CodeProfileMissing]. An endpoint says that there
+	// is none with 404 or 410.
 	AllowMissing bool
 
 	// CacheFor is how long an answer is used. A missing profile is remembered for at most a minute.
@@ -141,6 +146,7 @@ func New(c Config) (*Loader, error) {
 		problems = append(problems, fmt.Errorf(format, args...))
 	}
 	c.checkNumbers(problem)
+	c.checkIssuers(problem)
 	client := c.client(problem)
 	var made source
 	if c.Auth0 != nil {
@@ -162,6 +168,7 @@ func New(c Config) (*Loader, error) {
 // withDefaults returns a copy with the defaults filled in.
 func (c Config) withDefaults() Config {
 	c.Issuers = slices.Clone(c.Issuers)
+	c.IssuersWithoutProfile = slices.Clone(c.IssuersWithoutProfile)
 	if c.Auth0 != nil {
 		own := *c.Auth0
 		own.Fields = slices.Clone(own.Fields)
@@ -201,9 +208,31 @@ func (c *Config) checkNumbers(problem func(string, ...any)) {
 	if c.MaxSize < 0 || c.MaxSize > maxSize {
 		problem("MaxSize must be between 0 and %d bytes", maxSize)
 	}
-	for i, issuer := range c.Issuers {
-		if issuer == "" {
-			problem("Issuers[%d] is empty", i)
+}
+
+// checkIssuers checks texts that are compared with the iss of tokens. No iss is a template.
+func (c *Config) checkIssuers(problem func(string, ...any)) {
+	for _, list := range []struct {
+		field   string
+		issuers []string
+	}{
+		{"Issuers", c.Issuers},
+		{"IssuersWithoutProfile", c.IssuersWithoutProfile},
+	} {
+		for i, issuer := range list.issuers {
+			if issuer == "" {
+				problem("%s[%d] is empty", list.field, i)
+			}
+			if strings.ContainsAny(issuer, "{}") {
+				problem("%s[%d]: %.200q has a placeholder, and the iss of a token has none: "+
+					"list the iss of each tenant", list.field, i, issuer)
+			}
+		}
+	}
+	for i, issuer := range c.IssuersWithoutProfile {
+		if slices.Contains(c.Issuers, issuer) {
+			problem("IssuersWithoutProfile[%d]: %.200q is one of profile.Config.Issuers too: "+
+				"remove it from one of them", i, issuer)
 		}
 	}
 }
@@ -240,8 +269,9 @@ func (c *Config) client(problem func(string, ...any)) *http.Client {
 
 // Load returns the profile of a user, by the claims iss and sub. It is a [delegation.ProfileFunc].
 // The map is shared and must not be changed; an exchange copies it. If the user has no profile and
-// AllowMissing is set, the map is empty. In an exchange, no answer from before the user's sessions
-// were ended is used, also if another process ended them (see [delegation.Revocations]).
+// AllowMissing is set, or if the issuer is one of IssuersWithoutProfile, the map is empty. In an
+// exchange, no answer from before the user's sessions were ended is used, also if another process
+// ended them (see [delegation.Revocations]).
 //
 // An error has one of the codes of profiles, such as [delegation.CodeProfileUnavailable], as
 // errors.Is finds it. It holds no token, no secret and nothing of an answer. If the context ends,
@@ -257,9 +287,15 @@ func (l *Loader) Load(ctx context.Context, user *delegation.User) (map[string]an
 	if of.subject == "" {
 		return nil, refuse(delegation.CodeProfileMissing, "the user has no sub")
 	}
+	if slices.Contains(l.config.IssuersWithoutProfile, of.issuer) {
+		return map[string]any{}, nil
+	}
+	// Also with AllowMissing: an iss that nobody thought of, such as an alias, must not be a way
+	// around the rules that read the profile.
 	if len(l.config.Issuers) > 0 && !slices.Contains(l.config.Issuers, of.issuer) {
-		return l.missing(fmt.Errorf("the issuer %.200q is not one of "+
-			"profile.Config.Issuers, whose users have profiles", of.issuer))
+		return nil, refuse(delegation.CodeProfileMissing, "the iss %.200q is not listed: list it in "+
+			"profile.Config.Issuers if its users have profiles, or in "+
+			"profile.Config.IssuersWithoutProfile if they have none", of.issuer)
 	}
 	return l.load(ctx, of)
 }

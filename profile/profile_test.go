@@ -453,8 +453,9 @@ func TestLoad_Shared(t *testing.T) {
 }
 
 // TestLoad_Missing: users without a profile are refused, or have an empty one if that is allowed.
-// So are users of an issuer that is not listed, who cause no request: a subject of another issuer
-// must not get the profile of a namesake.
+// Users of an issuer that is not listed are refused in any case, without a request: a subject of
+// another issuer must neither get the profile of a namesake nor do without one. Those of an issuer
+// that has no profiles have an empty one.
 func TestLoad_Missing(t *testing.T) {
 	p := newPlace(t)
 	stranger := userOf("https://evil.example.com/", "alice")
@@ -464,10 +465,16 @@ func TestLoad_Missing(t *testing.T) {
 	wantCode(t, "nobody", err, delegation.CodeProfileMissing)
 	p.wantAsked(t, "others", 0)
 
-	p.config.AllowMissing = true
-	got, err := p.loader(t).Load(t.Context(), stranger)
+	p.config.IssuersWithoutProfile = []string{"https://ci.example.com/"}
+	got, err := p.loader(t).Load(t.Context(), userOf("https://ci.example.com/", "alice"))
 	if err != nil || got == nil || len(got) != 0 {
-		t.Errorf("another issuer: got %v, %v", got, err)
+		t.Errorf("an issuer without profiles: got %v, %v", got, err)
+	}
+	p.config.AllowMissing = true
+	_, err = p.loader(t).Load(t.Context(), stranger)
+	wantCode(t, "another issuer", err, delegation.CodeProfileMissing)
+	if !strings.Contains(err.Error(), "list it in profile.Config.Issuers") {
+		t.Errorf("another issuer: got %v", err)
 	}
 	p.wantAsked(t, "others, allowed", 0)
 	p.says(404, "")
@@ -641,8 +648,17 @@ func TestNew(t *testing.T) {
 		"lacks {subject}": func(c *profile.Config) {
 			c.URL = "https://a.example.com/{issuer}"
 		},
-		"lacks {issuer}":        func(c *profile.Config) { c.Issuers = nil },
-		"Issuers[1] is empty":   func(c *profile.Config) { c.Issuers = []string{"a", ""} },
+		"lacks {issuer}":      func(c *profile.Config) { c.Issuers = nil },
+		"Issuers[1] is empty": func(c *profile.Config) { c.Issuers = []string{"a", ""} },
+		"Issuers[0]: \"https://a.example.com/{t}\" has a placeholder": func(c *profile.Config) {
+			c.Issuers = []string{"https://a.example.com/{t}"}
+		},
+		"IssuersWithoutProfile[0] is empty": func(c *profile.Config) {
+			c.IssuersWithoutProfile = []string{""}
+		},
+		"IssuersWithoutProfile[0]: \"" + issuer + "\" is one": func(c *profile.Config) {
+			c.IssuersWithoutProfile = []string{issuer}
+		},
 		"BearerTokenFile: open": func(c *profile.Config) { c.BearerTokenFile = "none" },
 		"BearerTokenFile is sent over https only": func(c *profile.Config) {
 			c.URL = "HTTP://127.0.0.1/{subject}"

@@ -201,7 +201,10 @@ rules:
       http: {allow: [api.example.com], timeout: 10s, max_size: 1000, max_redirects: 5,
         max_requests: 5}
       profile: {url: "https://a.example.com/{subject}", token_file: token, subject_field: id,
-        issuers: ["https://a.example.com/"], allow_missing: false, cache_for: 5m, stale_for: 1h,
+        issuers: ["https://a.example.com/", "https://b.example.com/"],
+        issuers_without_profile: ["https://c.example.com/",
+          "https://login.example.com/00000000-0000-4000-8000-000000000000/v2.0"],
+        allow_missing: false, cache_for: 5m, stale_for: 1h,
         cache_size: 10, cache_bytes: 1000, timeout: 5s, max_size: 1000, ca_file: tls.crt,
         allow_loopback_http: false}
       modules: {teams: teams.js}

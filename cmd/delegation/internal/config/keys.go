@@ -103,6 +103,7 @@ var fieldsToKeys = strings.NewReplacer(
 	"Config.Profile", "javascript.profile",
 	"profile.Config.AllowMissing", "javascript.profile.allow_missing",
 	"profile.Config.MaxSize", "javascript.profile.max_size",
+	"profile.Config.IssuersWithoutProfile", "javascript.profile.issuers_without_profile",
 	"profile.Config.Issuers", "javascript.profile.issuers",
 	"profile.Config.AllowLoopbackHTTP", "javascript.profile.allow_loopback_http",
 	"profile.Config.URL", "javascript.profile.url",

@@ -239,4 +239,6 @@ var fieldKeys = map[string]string{
 	"StaleFor":         "stale_for",
 	"CacheBytes":       "cache_bytes",
 	"MaxSize":          "max_size",
+
+	"IssuersWithoutProfile": "issuers_without_profile",
 }

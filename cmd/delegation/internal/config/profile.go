@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/internal/freshness"
+	"github.com/seed055b7978/delegation/internal/idtoken"
 	"github.com/seed055b7978/delegation/profile"
 )
 
@@ -20,8 +22,9 @@ type ProfileSettings struct {
 	SubjectField string         `yaml:"subject_field"`
 	Auth0        *Auth0Settings `yaml:"auth0"`
 
-	Issuers      []string `yaml:"issuers"`
-	AllowMissing bool     `yaml:"allow_missing"`
+	Issuers               []string `yaml:"issuers"`
+	IssuersWithoutProfile []string `yaml:"issuers_without_profile"`
+	AllowMissing          bool     `yaml:"allow_missing"`
 
 	CacheFor   string `yaml:"cache_for"`
 	StaleFor   string `yaml:"stale_for"`
@@ -67,11 +70,11 @@ func (b *Builder) profile(at KeyPath, s *ProfileSettings) {
 	b.profiles = &profiles{at: at, settings: *s}
 	before := len(b.problems)
 	c := b.profileConfig(at, s)
-	b.checkProfileIssuers(at, s, c)
+	b.checkProfileIssuers(at, c)
 	if len(b.problems) > before {
 		return
 	}
-	b.profiles.of = profilesOf(*s, c.Issuers, b.read[at.Child("ca_file")])
+	b.profiles.of = profilesOf(*s, c, b.read[at.Child("ca_file")])
 	if b.before != nil && b.before.Parts.ProfilesOf == b.profiles.of {
 		b.profiles.loader = b.before.Parts.Profiles
 		return
@@ -109,13 +112,13 @@ var profileKeys = map[string]string{
 
 // profilesOf identifies the settings, the issuers and the CA from which a loader is made. A loader
 // without its own issuers has those of the configuration.
-func profilesOf(s ProfileSettings, issuers []string, ca freshness.Key) string {
+func profilesOf(s ProfileSettings, c profile.Config, ca freshness.Key) string {
 	var auth0 Auth0Settings
 	if s.Auth0 != nil {
 		auth0 = *s.Auth0
 		s.Auth0 = nil // a pointer does not identify its content
 	}
-	return fmt.Sprintf("%+v %+v %q %s", s, auth0, issuers, ca)
+	return fmt.Sprintf("%+v %+v %q %q %s", s, auth0, c.Issuers, c.IssuersWithoutProfile, ca)
 }
 
 // profileConfig is profile.Config as the settings say.
@@ -123,7 +126,7 @@ func (b *Builder) profileConfig(at KeyPath, s *ProfileSettings) profile.Config {
 	c := profile.Config{
 		URL:               s.URL,
 		SubjectField:      s.SubjectField,
-		Issuers:           slices.Clone(s.Issuers),
+		Issuers:           b.allNames(s.Issuers),
 		AllowMissing:      s.AllowMissing,
 		CacheFor:          b.Duration(at.Child("cache_for"), s.CacheFor),
 		StaleFor:          b.Duration(at.Child("stale_for"), s.StaleFor),
@@ -156,11 +159,69 @@ func (b *Builder) profileConfig(at KeyPath, s *ProfileSettings) profile.Config {
 	if s.Auth0 != nil {
 		c.Auth0 = b.auth0(at.Child("auth0"), s.Auth0)
 	}
-	if len(c.Issuers) == 0 && c.Auth0 == nil && !strings.Contains(c.URL, "{issuer}") &&
-		len(b.issuers) == 1 {
-		c.Issuers = append([]string{b.issuers[0].URL}, b.issuers[0].Aliases...)
+	if len(c.Issuers) == 0 {
+		c.Issuers = b.defaultProfileIssuers(s)
 	}
+	c.IssuersWithoutProfile = b.allNames(s.IssuersWithoutProfile)
 	return c
+}
+
+// defaultProfileIssuers are the issuers of a profile that lists none. For a URL without {issuer}
+// there must be one, since a subject is unique within one issuer only. Each tenant is an issuer.
+func (b *Builder) defaultProfileIssuers(s *ProfileSettings) []string {
+	if s.Auth0 != nil && s.Auth0.Domain == "" {
+		return nil // which profile.New reports
+	}
+	if s.Auth0 != nil {
+		return b.allNames([]string{"https://" + s.Auth0.Domain + "/"})
+	}
+	if strings.Contains(s.URL, "{issuer}") || len(b.issuers) != 1 {
+		return nil
+	}
+	issuer := b.issuers[0]
+	if idtoken.IsTemplate(issuer.URL) && len(issuer.Tenants) != 1 {
+		return nil
+	}
+	return issuerNames(issuer)
+}
+
+// allNames adds to issuers the other names that the configuration gives them, since a token has
+// any of them.
+func (b *Builder) allNames(listed []string) []string {
+	names := slices.Clone(listed)
+	for _, issuer := range b.issuers {
+		if idtoken.IsTemplate(issuer.URL) {
+			continue // each tenant is an issuer of its own
+		}
+		own := issuerNames(issuer)
+		isListed := func(name string) bool { return slices.Contains(listed, name) }
+		if !slices.ContainsFunc(own, isListed) {
+			continue
+		}
+		for _, name := range own {
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// issuerNames are what the iss of an issuer's tokens may be: its URL and its aliases, or the URL of
+// each tenant. Those of any tenant cannot be listed.
+func issuerNames(issuer IssuerSettings) []string {
+	if !idtoken.IsTemplate(issuer.URL) {
+		return append([]string{issuer.URL}, issuer.Aliases...)
+	}
+	template, err := templateOf(issuer)
+	if err != nil {
+		return nil // which delegation.New reports
+	}
+	var names []string
+	for _, tenant := range issuer.Tenants {
+		names = append(names, template.Fill(tenant))
+	}
+	return names
 }
 
 func (b *Builder) auth0(at KeyPath, s *Auth0Settings) *profile.Auth0 {
@@ -175,28 +236,55 @@ func (b *Builder) auth0(at KeyPath, s *Auth0Settings) *profile.Auth0 {
 	return a
 }
 
-// checkProfileIssuers reports a configuration in which no user can have a profile, because no
-// issuer of profiles is an accepted issuer. An issuer with many tenants may be any.
-func (b *Builder) checkProfileIssuers(at KeyPath, s *ProfileSettings, c profile.Config) {
-	names := c.Issuers
-	if len(names) == 0 && c.Auth0 != nil {
-		names = []string{"https://" + c.Auth0.Domain + "/"}
+func templateOf(issuer IssuerSettings) (*idtoken.Template, error) {
+	claim := cmp.Or(issuer.TenantClaim, idtoken.EntraTenantClaim)
+	return idtoken.ParseTemplate(issuer.URL, claim)
+}
+
+// checkProfileIssuers reports each accepted issuer that the profile does not mention: all its users
+// would be refused.
+func (b *Builder) checkProfileIssuers(at KeyPath, c profile.Config) {
+	if len(c.Issuers) == 0 {
+		return // those of all issuers have profiles, or profile.New reports it
 	}
-	if len(names) == 0 || len(b.issuers) == 0 {
-		return
-	}
+	mentioned := slices.Concat(c.Issuers, c.IssuersWithoutProfile)
 	for _, issuer := range b.issuers {
-		if strings.Contains(issuer.URL, "{") {
-			return
+		if issuer.UnsafeAnyTenant {
+			b.checkProfileTenants(at, issuer, mentioned)
+			continue
 		}
-		for _, name := range append([]string{issuer.URL}, issuer.Aliases...) {
-			if slices.Contains(names, name) {
-				return
+		names := issuerNames(issuer)
+		if !idtoken.IsTemplate(issuer.URL) {
+			names = names[:1] // allNames has added the others, or none is mentioned
+		}
+		for _, name := range names {
+			if !slices.Contains(mentioned, name) {
+				b.noProfiles(at, name, "it")
 			}
 		}
 	}
-	b.Wrong(at.Child("issuers"), fmt.Errorf("no accepted token is of %.200q: list the iss "+
-		"claims of the users who have profiles", strings.Join(names, " ")))
+}
+
+// checkProfileTenants reports an issuer with any tenant if the profile mentions none of them.
+func (b *Builder) checkProfileTenants(at KeyPath, issuer IssuerSettings, mentioned []string) {
+	template, err := templateOf(issuer)
+	if err != nil {
+		return // which delegation.New reports
+	}
+	isTenant := func(name string) bool {
+		_, ok := template.Tenant(name)
+		return ok
+	}
+	if !slices.ContainsFunc(mentioned, isTenant) {
+		b.noProfiles(at, issuer.URL, "the iss of each of its tenants")
+	}
+}
+
+// noProfiles reports an issuer that the profile does not mention.
+func (b *Builder) noProfiles(at KeyPath, issuer, what string) {
+	b.Wrong(at.Child("issuers"), fmt.Errorf("tokens of %.200q are accepted, but its users would "+
+		"be refused: list %s here if they have profiles, or in issuers_without_profile if they "+
+		"have none", issuer, what))
 }
 
 // useProfiles sets the loader in the library's configuration.
