@@ -3,7 +3,6 @@ package profile
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -38,14 +37,13 @@ func ask(ctx context.Context, client *http.Client, q question) (*reply, error) {
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return nil, refuse(delegation.CodeProfileUnavailable, "%w", q.unanswered(ctx, err))
+		return nil, q.unanswered(ctx, err)
 	}
 	defer response.Body.Close()
 	status := response.StatusCode
 	switch {
 	case status >= 300 && status < 400:
-		return nil, refuse(delegation.CodeProfileInvalid,
-			"%s: %w, which is not followed", q.place(), document.ErrRedirect)
+		return nil, q.redirected()
 	case status == http.StatusTooManyRequests:
 		refused := refuse(delegation.CodeProfileThrottled, "%s answered 429", q.place())
 		refused.wait = retryAfter(response.Header)
@@ -57,7 +55,7 @@ func ask(ctx context.Context, client *http.Client, q question) (*reply, error) {
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, int64(q.maxSize)+1))
 	if err != nil {
-		return nil, refuse(delegation.CodeProfileUnavailable, "%w", q.unanswered(ctx, err))
+		return nil, q.unanswered(ctx, err)
 	}
 	if len(body) > q.maxSize {
 		return nil, refuse(delegation.CodeProfileInvalid,
@@ -90,16 +88,23 @@ func (q question) request(ctx context.Context) (*http.Request, error) {
 // place is the origin that is asked. The rest of the address can name the user.
 func (q question) place() string { return document.Origin(q.address) }
 
-// unanswered says why there was no whole answer.
-func (q question) unanswered(ctx context.Context, err error) error {
+// redirected is the refusal of a redirect.
+func (q question) redirected() *refusal {
+	return refuse(delegation.CodeProfileInvalid,
+		"%s: %w, which is not followed", q.place(), document.ErrRedirect)
+}
+
+// unanswered says why there was no whole answer, without anything of it: it may have a token.
+func (q question) unanswered(ctx context.Context, err error) *refusal {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return fmt.Errorf("%s did not answer in time: %w", q.place(), context.DeadlineExceeded)
+		return refuse(delegation.CodeProfileUnavailable,
+			"%s did not answer in time: %w", q.place(), context.DeadlineExceeded)
 	}
-	var ue *url.Error // it repeats the URL
-	if errors.As(err, &ue) {
-		err = ue.Err
+	err = document.Unanswered(ctx, err)
+	if errors.Is(err, document.ErrRedirect) {
+		return q.redirected()
 	}
-	return fmt.Errorf("no answer from %s: %w", q.place(), err)
+	return refuse(delegation.CodeProfileUnavailable, "no answer from %s: %w", q.place(), err)
 }
 
 // retryAfter is how long the endpoint wants to be left alone: Retry-After (RFC 9110 §10.2.3), or
@@ -133,10 +138,12 @@ func (r *reply) profile(field, subject string) (map[string]any, error) {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return nil, refuse(delegation.CodeProfileUnauthorized,
 			"the endpoint answered %d to the credentials of this service", r.status)
+	case http.StatusBadRequest:
+		// Auth0's Management API also answers 400 to a token that it cannot read.
+		return nil, refuse(delegation.CodeProfileInvalid, "the endpoint answered 400: look at its "+
+			"address, at how it wants the subject and its bearer token, and at its own log")
 	default:
-		refused := refuse(delegation.CodeProfileInvalid, "the endpoint answered %d", r.status)
-		refused.answered = r.status == http.StatusBadRequest
-		return nil, refused
+		return nil, refuse(delegation.CodeProfileInvalid, "the endpoint answered %d", r.status)
 	}
 	object, err := document.Object(document.WithoutBOM(r.body))
 	if err != nil {

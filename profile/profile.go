@@ -420,8 +420,9 @@ func (l *Loader) Forget(issuer, subject string) {
 // nobody is the subject that Check asks for. Auth0 takes it for the form of a user ID.
 const nobody = "auth0|000000000000delegationcheck"
 
-// Check asks for a user who does not exist. It returns nil if the endpoint says so, or has a
-// profile even for that user: the network, the address and the credentials are right. The answer
+// Check asks for a user who does not exist. It returns nil if the endpoint says so with 404 or 410,
+// or has a profile even for that user: the network, the address and the credentials are right. An
+// endpoint that answers 400, because it wants subjects of another form, fails the check. The answer
 // is not kept.
 func (l *Loader) Check(ctx context.Context) error {
 	if l == nil || l.source == nil || ctx == nil {

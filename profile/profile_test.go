@@ -5,6 +5,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -299,6 +300,48 @@ func TestLoad_Unreachable(t *testing.T) {
 	if strings.Contains(err.Error(), "alice") {
 		t.Errorf("the error names the user: %v", err)
 	}
+}
+
+// TestLoad_OddAnswers: nothing of an answer that is not HTTP is in the error. A redirect that leads
+// nowhere is a redirect.
+func TestLoad_OddAnswers(t *testing.T) {
+	for name, row := range map[string]struct {
+		answer string
+		code   delegation.Code
+	}{
+		"no status line":    {`{"access_token":"canary"}`, delegation.CodeProfileUnavailable},
+		"a header":          {"HTTP/1.1 200 OK\r\ncanary\r\n\r\n", delegation.CodeProfileUnavailable},
+		"a wrong length":    {answered("Content-Length: canary"), delegation.CodeProfileUnavailable},
+		"another encoding":  {answered("Transfer-Encoding: canary"), delegation.CodeProfileUnavailable},
+		"a wrong version":   {"HTTP/canary 200 OK\r\n\r\n", delegation.CodeProfileUnavailable},
+		"nothing":           {"", delegation.CodeProfileUnavailable},
+		"a wrong trailer":   {chunked("canary"), delegation.CodeProfileUnavailable},
+		"a wrong direction": {moved("https://%canary"), delegation.CodeProfileInvalid},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlace(t)
+			p.answers(func(w http.ResponseWriter, _ *http.Request) {
+				connection, _, err := http.NewResponseController(w).Hijack()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer connection.Close()
+				_, _ = io.WriteString(connection, row.answer)
+			})
+			_, err := p.loader(t).Load(t.Context(), user("alice"))
+			wantCode(t, name, err, row.code)
+		})
+	}
+}
+
+// Answers of TestLoad_OddAnswers.
+func answered(header string) string { return "HTTP/1.1 200 OK\r\n" + header + "\r\n\r\n" }
+
+func moved(to string) string { return "HTTP/1.1 302 Found\r\nLocation: " + to + "\r\n\r\n" }
+
+func chunked(trailer string) string {
+	return answered("Transfer-Encoding: chunked") + "2\r\n{}\r\n0\r\n" + trailer + "\r\n\r\n"
 }
 
 // TestLoad_Cache: an answer is kept for its time, by issuer and subject. That there is none is kept
@@ -601,11 +644,12 @@ func TestLoad_Throttled(t *testing.T) {
 	}
 }
 
-// TestCheck: the check is good if the endpoint answers for a user whom nobody has, whatever it
-// answers, and has the error of exchanges otherwise.
+// TestCheck: the check is good if the endpoint says that nobody has a user, or has a profile, and
+// has the error of exchanges otherwise. 400 can be the answer to a token that it cannot read.
 func TestCheck(t *testing.T) {
 	for status, code := range map[int]delegation.Code{
-		200: "", 404: "", 410: "", 400: "",
+		200: "", 404: "", 410: "",
+		400: delegation.CodeProfileInvalid,
 		401: delegation.CodeProfileUnauthorized,
 		403: delegation.CodeProfileUnauthorized,
 		429: delegation.CodeProfileThrottled,

@@ -109,9 +109,9 @@ func do(
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		var ue *url.Error // it repeats the URL
-		if errors.As(err, &ue) {
-			err = ue.Err
+		err = Unanswered(ctx, err)
+		if errors.Is(err, ErrRedirect) {
+			return nil, err
 		}
 		return nil, fmt.Errorf("no answer: %w", err)
 	}
@@ -127,7 +127,8 @@ func do(
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, MaxSize+1))
 	if err != nil {
-		return nil, fmt.Errorf("its answer ended before it was complete: %w", err)
+		return nil, fmt.Errorf("its answer ended before it was complete: %w",
+			Unanswered(ctx, err))
 	}
 	if len(body) > MaxSize {
 		return nil, ErrTooLarge
