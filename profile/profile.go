@@ -70,8 +70,9 @@ type Config struct {
 	// CacheFor is how long an answer is used. A missing profile is remembered for at most a minute.
 	// Zero: 5m. Negative: answers are not cached, and only callers at the same time share one.
 	CacheFor time.Duration
-	// StaleFor is how much longer an answer is used while the endpoint cannot be reached, answers
-	// 5xx, or refuses with 429. Zero: not at all, so that such an exchange fails.
+	// StaleFor is how much longer an answer is used while the endpoint cannot be reached, does not
+	// answer within a second, answers 5xx, or refuses with 429. Zero: not at all, so that such an
+	// exchange fails.
 	StaleFor time.Duration
 	// CacheSize is the maximum number of users whose answers are cached. The least recently used
 	// are dropped first. Zero: 10,000.
@@ -118,6 +119,7 @@ type Loader struct {
 	cache   *cache
 	flights map[key]*flight
 	rest    rest
+	outage  rest // in it, older answers are used without a request
 }
 
 // key names a user.
@@ -133,6 +135,7 @@ type source interface {
 type flight struct {
 	done    chan struct{}
 	ended   time.Time // as entry.ended
+	began   time.Time // of the machine's clock, which also limits the request
 	profile map[string]any
 	err     error
 }
@@ -327,19 +330,33 @@ func (l *Loader) load(ctx context.Context, of key) (map[string]any, error) {
 		l.mu.Unlock()
 		return l.stale(held, of, now, err)
 	}
+	usable := l.isUsable(held, now)
+	if err := l.outage.at(now); err != nil && usable {
+		l.mu.Unlock()
+		return l.stale(held, of, now, err)
+	}
 	f := l.flights[of]
 	if f == nil || f.ended.Before(ended) {
 		f = &flight{
 			done:  make(chan struct{}),
 			ended: ended,
+			began: time.Now(),
 			err:   errors.New("the request ended its goroutine"),
 		}
 		l.flights[of] = f
 		go l.fly(context.WithoutCancel(ctx), of, f)
 	}
 	l.mu.Unlock()
+	var late <-chan time.Time // nil: wait for the answer, since nothing else can be used
+	if usable {
+		timer := time.NewTimer(patience(ctx, f))
+		defer timer.Stop()
+		late = timer.C
+	}
 	select {
 	case <-f.done:
+	case <-late:
+		return l.stale(held, of, now, errLate)
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
@@ -347,6 +364,27 @@ func (l *Loader) load(ctx context.Context, of key) (map[string]any, error) {
 		return l.stale(held, of, l.config.Now(), f.err)
 	}
 	return l.answer(&entry{profile: f.profile})
+}
+
+// mostPatience is how long a request may take if there is an older answer.
+const mostPatience = time.Second
+
+// errLate says that an answer is not there yet. The request for it goes on.
+var errLate = refuse(delegation.CodeProfileUnavailable, "no answer within %s", mostPatience)
+
+// patience is how much longer a caller waits for a flight if there is an older answer. It ends well
+// before the caller's time does, which may be shorter than Timeout.
+func patience(ctx context.Context, f *flight) time.Duration {
+	wait := mostPatience - time.Since(f.began)
+	if deadline, limited := ctx.Deadline(); limited {
+		wait = min(wait, time.Until(deadline)/2)
+	}
+	return wait
+}
+
+// isUsable tells whether an older answer may be used while the endpoint is away.
+func (l *Loader) isUsable(held *entry, now time.Time) bool {
+	return held != nil && held.isFresh(now, l.config.CacheFor+l.config.StaleFor)
 }
 
 // answer is what an entry comes to.
@@ -359,7 +397,7 @@ func (l *Loader) answer(e *entry) (map[string]any, error) {
 
 // stale is an older answer if one may be used instead of this error, or else the error.
 func (l *Loader) stale(held *entry, of key, now time.Time, err error) (map[string]any, error) {
-	if held == nil || !isPassing(err) || !held.isFresh(now, l.config.CacheFor+l.config.StaleFor) {
+	if !isPassing(err) || !l.isUsable(held, now) {
 		return nil, err
 	}
 	l.config.Logger.Warn("an older profile is used",
@@ -398,6 +436,7 @@ func (l *Loader) settle(of key, f *flight) {
 		}
 	}
 	l.rest.note(f.err, now)
+	l.outage = outageAfter(f.err, now)
 }
 
 // Forget drops the profile of a user in this process, so that the next exchange asks for it. With

@@ -316,7 +316,7 @@ func TestLoad_OddAnswers(t *testing.T) {
 		"a wrong version":   {"HTTP/canary 200 OK\r\n\r\n", delegation.CodeProfileUnavailable},
 		"nothing":           {"", delegation.CodeProfileUnavailable},
 		"a wrong trailer":   {chunked("canary"), delegation.CodeProfileUnavailable},
-		"a wrong direction": {moved("https://%canary"), delegation.CodeProfileInvalid},
+		"a wrong direction": {moved("https://%zcanary"), delegation.CodeProfileInvalid},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPlace(t)
@@ -597,6 +597,61 @@ func TestLoad_Stale(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestLoad_StaleHangs: while the endpoint hangs, an older answer is used after a second, or after
+// half of the caller's time. The request goes on, and further callers do not wait for it. After it
+// has failed nobody asks for a second who has an older answer. Who has none waits and asks.
+func TestLoad_StaleHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked int
+		hangs := false
+		l := must(profile.New(profile.Config{
+			URL: "https://a.example.com/{subject}", Issuers: []string{issuer},
+			CacheFor: time.Minute, StaleFor: time.Hour,
+			HTTPClient: &http.Client{Transport: transport(func(
+				r *http.Request,
+			) (*http.Response, error) {
+				asked++
+				if hangs {
+					<-r.Context().Done()
+					return nil, r.Context().Err()
+				}
+				body := io.NopCloser(strings.NewReader(`{"a": 1}`))
+				return &http.Response{StatusCode: 200, Body: body, Request: r}, nil
+			})},
+		}))
+		load := func(what, subject string, limit, takes time.Duration, requests int, works bool) {
+			t.Helper()
+			ctx, cancel := context.WithTimeout(t.Context(), limit)
+			defer cancel()
+			began := time.Now()
+			asked = 0
+			got, err := l.Load(ctx, user(subject))
+			if took := time.Since(began); took != takes || asked != requests ||
+				works != (err == nil && got["a"] != nil) {
+				t.Errorf("%s: %v, %v after %s and %d requests", what, got, err, took, asked)
+			}
+		}
+		const long = 20 * time.Second // rule_timeout
+		load("at first", "alice", long, 0, 1, true)
+		time.Sleep(2 * time.Minute)
+		hangs = true
+		load("a hang", "alice", long, time.Second, 1, true)
+		load("the same request", "alice", long, 0, 0, true)
+		time.Sleep(4*time.Second + 1) // the request fails
+		synctest.Wait()
+		load("after it failed", "alice", long, 0, 0, true)
+		load("nothing older", "bob", long, 5*time.Second, 1, false)
+		load("nothing older, and little time", "bob", time.Second, time.Second, 1, false)
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		load("little time", "alice", 300*time.Millisecond, 150*time.Millisecond, 1, true)
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		hangs = false
+		load("it answers", "alice", long, 0, 1, true)
+	})
 }
 
 // TestLoad_Throttled: after a 429 nobody is asked for as long as the endpoint says, which is a

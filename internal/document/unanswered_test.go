@@ -74,7 +74,7 @@ func TestGet_OddAnswers(t *testing.T) {
 		"HTTP/1.1 200 OK\r\ncanary\r\n\r\n":                               false,
 		"HTTP/1.1 200 OK\r\nContent-Length: canary\r\n\r\n":               false,
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: canary\r\n\r\n":            false,
-		"HTTP/1.1 302 Found\r\nLocation: https://%canary\r\n\r\n":         true,
+		"HTTP/1.1 302 Found\r\nLocation: https://%zcanary\r\n\r\n":         true,
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\ncanary\r\n": false,
 	} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
