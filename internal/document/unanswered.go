@@ -14,9 +14,13 @@ import (
 	"syscall"
 )
 
-// errNotHTTP stands for errors of net/http that can repeat what the server sent, such as
-// malformed HTTP response "…". An answer may have a token.
-var errNotHTTP = errors.New("its answer is not HTTP that can be read")
+// unreadableError stands for an error of net/http that can repeat what the server sent, such as
+// malformed HTTP response "…". An answer may have a token. errors.Is still finds the error.
+type unreadableError struct{ cause error }
+
+func (unreadableError) Error() string { return "its answer is not HTTP that can be read" }
+
+func (e unreadableError) Unwrap() error { return e.cause }
 
 // errNoTunnel stands for the answer of a proxy to CONNECT.
 var errNoTunnel = errors.New("the proxy did not open a connection")
@@ -54,7 +58,7 @@ func Unanswered(ctx context.Context, err error) error {
 	if errors.As(err, &timeout) && timeout.Timeout() {
 		return os.ErrDeadlineExceeded
 	}
-	return errNotHTTP
+	return unreadableError{err}
 }
 
 // ofConnection returns the error of a name, a connection or the system, or nil.
@@ -96,7 +100,7 @@ func ofProxy(err error) error {
 		}
 	}
 	known := Unanswered(context.Background(), err)
-	if known == errNotHTTP || errors.Is(known, ErrRedirect) {
+	if errors.As(known, new(unreadableError)) || errors.Is(known, ErrRedirect) {
 		return errNoTunnel
 	}
 	return known

@@ -64,6 +64,9 @@ func TestUnanswered(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", name, got, row.want)
 		}
 	}
+	if got := document.Unanswered(t.Context(), canary); !errors.Is(got, canary) {
+		t.Errorf("the cause is lost: %#v", got)
+	}
 }
 
 // TestGet_OddAnswers: no error of Get or Post repeats an answer that is not HTTP, and a redirect
@@ -74,7 +77,7 @@ func TestGet_OddAnswers(t *testing.T) {
 		"HTTP/1.1 200 OK\r\ncanary\r\n\r\n":                               false,
 		"HTTP/1.1 200 OK\r\nContent-Length: canary\r\n\r\n":               false,
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: canary\r\n\r\n":            false,
-		"HTTP/1.1 302 Found\r\nLocation: https://%zcanary\r\n\r\n":         true,
+		"HTTP/1.1 302 Found\r\nLocation: https://%zcanary\r\n\r\n":        true,
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\ncanary\r\n": false,
 	} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
