@@ -55,13 +55,15 @@ type Profile struct {
 	// and issuer, which can differ from Issuer.
 	Discovery map[string]any `json:"discovery"`
 
-	// Bearer is the bearer token without which the documents are answered 401.
+	// Bearer is the bearer token for the documents. As at a Kubernetes cluster, a
+	// request without a token is answered 403, and one with another token 401.
 	// Empty means that they are public.
 	Bearer string `json:"bearer"`
 
 	// Keys are the forms in which each key is published. Members replace or join
 	// kid, use, alg and those of the key itself; a null removes one. Empty means
-	// one form without changes.
+	// one form without changes. A form whose alg is for another type of key than
+	// [Config.Algorithm] asks for is left out.
 	Keys []map[string]any `json:"keys"`
 
 	// Tokens are the tokens that the provider issues, by their kind.

@@ -6,6 +6,7 @@ import (
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -251,8 +252,11 @@ func TestProvider_ServesProfile(t *testing.T) {
 	server := httptest.NewServer(p)
 	defer server.Close()
 	keys := server.URL + "/openid/v1/jwks"
-	if _, status := fetch(t, server.Client(), keys, ""); status != http.StatusUnauthorized {
-		t.Errorf("without the bearer token: %d", status)
+	if _, status := fetch(t, server.Client(), keys, ""); status != http.StatusForbidden {
+		t.Errorf("without a bearer token: %d", status)
+	}
+	if _, status := fetch(t, server.Client(), keys, "other"); status != http.StatusUnauthorized {
+		t.Errorf("with another bearer token: %d", status)
 	}
 	if set, _ := fetch(t, server.Client(), keys, "s3cret"); set["keys"] == nil {
 		t.Errorf("got %v", set)
@@ -269,6 +273,54 @@ func TestProvider_ServesProfile(t *testing.T) {
 	document, _ = fetch(t, server.Client(), server.URL+oidctest.DiscoveryPath, "s3cret")
 	if document["issuer"] != p.Issuer() {
 		t.Errorf("a fault changed the profile: %v", document)
+	}
+}
+
+// TestProfiles_Okta: the organisation's server names its kind of access token in the header, and
+// custom servers write no typ.
+func TestProfiles_Okta(t *testing.T) {
+	for name, want := range map[string]any{
+		"okta": "application/okta-internal-at+jwt", "okta-custom": nil,
+	} {
+		token, err := imitation(t, name, nil).SignAs(oidctest.AccessToken, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, _, _ := strings.Cut(token, ".")
+		text, err := base64.RawURLEncoding.DecodeString(first)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var header map[string]any
+		if err := json.Unmarshal(text, &header); err != nil || header["typ"] != want {
+			t.Errorf("%s: typ %v, %v, want %v", name, header["typ"], err, want)
+		}
+	}
+}
+
+// TestProvider_FormsFitTheKey: a key is published with no algorithm of another type of key.
+func TestProvider_FormsFitTheKey(t *testing.T) {
+	for _, name := range []string{"keycloak", "pingam"} {
+		for algorithm, forms := range map[string]int{"ES256": 1, "EdDSA": 1, "RS256": 0} {
+			profile, err := oidctest.LoadProfile(name, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if forms == 0 { // as many as the profile has
+				forms = len(profile.Keys)
+			}
+			p := newProvider(t, oidctest.Config{Profile: profile, Algorithm: algorithm})
+			set, _ := fetch(t, network(t, p).Client(), profile.Discovery["jwks_uri"].(string), "")
+			keys, _ := set["keys"].([]any)
+			if len(keys) != forms {
+				t.Errorf("%s, %s: %d keys, want %d", name, algorithm, len(keys), forms)
+			}
+			for _, key := range keys {
+				if alg := key.(map[string]any)["alg"]; algorithm != "RS256" && alg != algorithm {
+					t.Errorf("%s: a key of %s has alg %v", name, algorithm, alg)
+				}
+			}
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
@@ -149,6 +150,23 @@ func (p *Provider) addresses() (discovery, keySet string) {
 	return cmp.Or(profile.DiscoveryURL, below), keySet
 }
 
+// refuse answers a request without the token of the documents as a Kubernetes
+// API server does: one without any token is of system:anonymous, whom RBAC
+// forbids the documents.
+func refuse(w http.ResponseWriter, r *http.Request) {
+	status, reason, message := http.StatusUnauthorized, "Unauthorized", "Unauthorized"
+	if r.Header.Get("Authorization") == "" {
+		status, reason = http.StatusForbidden, "Forbidden"
+		message = fmt.Sprintf("forbidden: User \"system:anonymous\" cannot get path %q", r.URL.Path)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	w.Write(mustJSON(map[string]any{
+		"kind": "Status", "apiVersion": "v1", "metadata": map[string]any{},
+		"status": "Failure", "message": message, "reason": reason, "code": status,
+	}))
+}
+
 // serve answers a request for a document: DiscoveryPath or KeySetPath.
 func (p *Provider) serve(w http.ResponseWriter, r *http.Request, document string) {
 	if r.Method != http.MethodGet {
@@ -159,8 +177,7 @@ func (p *Provider) serve(w http.ResponseWriter, r *http.Request, document string
 
 	if profile := p.config.Profile; profile != nil && profile.Bearer != "" &&
 		r.Header.Get("Authorization") != "Bearer "+profile.Bearer {
-		w.Header().Set("WWW-Authenticate", "Bearer")
-		http.Error(w, http.StatusText(http.StatusUnauthorized), http.StatusUnauthorized)
+		refuse(w, r)
 		return
 	}
 
@@ -259,7 +276,7 @@ func (p *Provider) imitatedDiscovery() []byte {
 func (p *Provider) keySet() []byte {
 	keys := []map[string]any{} // an empty set is [], not null
 	publish := func(members map[string]string, id, algorithm string) {
-		for _, form := range p.keyForms() {
+		for _, form := range p.keyForms(members["kty"]) {
 			jwk := map[string]any{"kid": id, "use": "sig", "alg": algorithm}
 			for name, value := range members {
 				jwk[name] = value
@@ -287,10 +304,32 @@ func (p *Provider) keySet() []byte {
 	return mustJSON(map[string]any{"keys": keys})
 }
 
-// keyForms returns the forms in which a key is published: what they change of it.
-func (p *Provider) keyForms() []map[string]any {
-	if profile := p.config.Profile; profile != nil && len(profile.Keys) > 0 {
-		return profile.Keys
+// keyForms returns the forms in which a key of a type is published: what they
+// change of it. A form whose alg is for keys of another type is left out, such as
+// RSA-OAEP of a key that signs with ES256.
+func (p *Provider) keyForms(keyType string) []map[string]any {
+	var forms []map[string]any
+	if p.config.Profile != nil {
+		for _, form := range p.config.Profile.Keys {
+			if fitsType(form["alg"], keyType) {
+				forms = append(forms, form)
+			}
+		}
 	}
-	return []map[string]any{nil}
+	if len(forms) == 0 {
+		return []map[string]any{nil}
+	}
+	return forms
+}
+
+// fitsType tells whether keys of a type can have an alg (RFC 7518, sections 3.1
+// and 4.1). One that is absent or unknown fits every type.
+func fitsType(alg any, keyType string) bool {
+	name, _ := alg.(string)
+	for prefix, wanted := range map[string]string{"RS": "RSA", "PS": "RSA", "ES": "EC"} {
+		if strings.HasPrefix(name, prefix) {
+			return keyType == wanted
+		}
+	}
+	return true
 }
