@@ -197,7 +197,8 @@ const (
 	// The discovery document's key set URL is missing, is not https, or has another host's IP
 	// address.
 	CodeKeySetURL Code = "key_set_url"
-	// The issuer's documents require authentication (401), or the bearer token cannot be read.
+	// The issuer's documents require authentication: 401, or 403 of a Kubernetes cluster or to the
+	// bearer token. Or the bearer token cannot be read.
 	CodeKeySetUnauthorized Code = "key_set_unauthorized"
 	// The certificate of the issuer's server does not verify.
 	CodeKeySetCertificate Code = "key_set_certificate"

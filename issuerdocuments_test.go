@@ -51,7 +51,10 @@ func (l *library) RoundTrip(r *http.Request) (*http.Response, error) {
 		response.Header.Set("Location", to)
 	}
 	if _, err := fmt.Sscanf(body, "status %d", &response.StatusCode); err == nil {
-		body = ""
+		_, body, _ = strings.Cut(body, "{") // a body is an object after the status
+		if body != "" {
+			body = "{" + body
+		}
 	}
 	response.Body = io.NopCloser(strings.NewReader(body))
 	return response, nil
@@ -280,23 +283,32 @@ func TestBearerToken_Unauthorized(t *testing.T) {
 	const own, elsewhere = "https://cluster.example.com", "https://keys.example.net"
 	file := writeFile(t, "token", bearerSecret)
 	for _, test := range []struct {
-		name, file, keys, refusing, says string
+		name, file, keys, refusing, answer, says string
 	}{
-		{"no token", "", own + "/keys", own + wellKnown, "it answered 401 "},
-		{"no token for the keys", "", own + "/keys", own + "/keys", "it answered 401 "},
-		{"another token", file, own + "/keys", own + wellKnown,
+		{"no token", "", own + "/keys", own + wellKnown, "status 401", "it answered 401 "},
+		{"no token for the keys", "", own + "/keys", own + "/keys", "status 401",
+			"it answered 401 "},
+		{"another token", file, own + "/keys", own + wellKnown, "status 401",
 			"it answered 401 to the bearer token"},
-		{"not sent", file, elsewhere + "/keys", elsewhere + "/keys",
+		{"not sent", file, elsewhere + "/keys", elsewhere + "/keys", "status 401",
+			`was not sent the bearer token: "https://keys.example.net" is not`},
+		{"no token at Kubernetes", "", own + "/keys", own + wellKnown,
+			`status 403 {"kind": "Status", "apiVersion": "v1", "message": "canary"}`,
+			"it answered 403 "},
+		{"a token without the role", file, own + "/keys", own + wellKnown, "status 403",
+			"it answered 403 to the bearer token"},
+		{"forbidden, and not sent", file, elsewhere + "/keys", elsewhere + "/keys", "status 403",
 			`was not sent the bearer token: "https://keys.example.net" is not`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			issuer := delegation.Issuer{URL: own, BearerTokenFile: test.file}
 			w, l := withLibrary(t, issuer, own+wellKnown, test.keys)
-			l.documents[test.refusing] = "status 401"
+			l.documents[test.refusing] = test.answer
 			err := w.wantOutcome(t, w.delegator(t), w.tokenOf(own),
 				refused(delegation.CodeKeySetUnauthorized))
 			e := wantError(t, err, delegation.StageToken, delegation.CodeKeySetUnauthorized)
-			if !e.Retryable || !strings.Contains(e.Remedy, "Issuer.BearerTokenFile") {
+			if !e.Retryable || !strings.Contains(e.Remedy, "Issuer.BearerTokenFile") ||
+				!strings.Contains(e.Remedy, "system:service-account-issuer-discovery") {
 				t.Errorf("retryable %v, remedy %q", e.Retryable, e.Remedy)
 			}
 			if !strings.Contains(e.Error(), test.says) || strings.Contains(e.Error(), "canary") {

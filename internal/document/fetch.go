@@ -59,6 +59,29 @@ type StatusError int
 
 func (e StatusError) Error() string { return fmt.Sprintf("it answered %d", int(e)) }
 
+// ErrKubernetes marks a [StatusError] of a Kubernetes API server, which describes it in its body.
+var ErrKubernetes = errors.New("of a Kubernetes API server")
+
+// kubernetesError is a status that the API server of a cluster answered.
+type kubernetesError struct{ StatusError }
+
+func (e kubernetesError) Unwrap() []error { return []error{e.StatusError, ErrKubernetes} }
+
+// statusError returns the error of an answer that is neither a success nor a redirect.
+func statusError(response *http.Response) error {
+	status := StatusError(response.StatusCode)
+	body, err := io.ReadAll(io.LimitReader(response.Body, MaxSize+1))
+	if err != nil || len(body) > MaxSize {
+		return status
+	}
+	// kubernetes.io/docs/reference/kubernetes-api/common-definitions/status
+	object, err := Object(body)
+	if err != nil || object["kind"] != "Status" || object["apiVersion"] != "v1" {
+		return status
+	}
+	return kubernetesError{status}
+}
+
 // Answer is the answer to a successful request.
 type Answer struct {
 	Body   []byte
@@ -123,7 +146,7 @@ func do(
 		return nil, redirected(response)
 	}
 	if response.StatusCode != http.StatusOK {
-		return nil, StatusError(response.StatusCode)
+		return nil, statusError(response)
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, MaxSize+1))
 	if err != nil {

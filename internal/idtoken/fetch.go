@@ -56,7 +56,13 @@ func (r *remoteKeys) bearerFor(address string) (string, error) {
 
 // failed says why a document could not be read.
 func (r *remoteKeys) failed(from string, codes answers, authorized bool, err error) *Error {
-	status, _ := err.(document.StatusError)
+	var status document.StatusError
+	errors.As(err, &status)
+	// RBAC of Kubernetes answers 403 to a request without a token, which is of system:anonymous
+	// (kubernetes.io/docs/reference/access-authn-authz/authentication/#anonymous-requests), and to
+	// a token without the role for these documents.
+	forbidden := status == http.StatusForbidden &&
+		(r.bearer != nil || errors.Is(err, document.ErrKubernetes))
 	proxy := r.proxyOf(from)
 	code := keySetUnavailable
 	switch {
@@ -66,7 +72,7 @@ func (r *remoteKeys) failed(from string, codes answers, authorized bool, err err
 		code = keySetTooLarge
 	case status == http.StatusNotFound, status == http.StatusGone:
 		code = codes.missing
-	case status == http.StatusUnauthorized:
+	case status == http.StatusUnauthorized, forbidden:
 		return newError(keySetUnauthorized, "%.200q: %w%s",
 			from, err, r.bearerSent(from, authorized))
 	case isCertificate(err):
