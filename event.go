@@ -58,7 +58,7 @@ const (
 type Event struct {
 	// Time is when the exchange began.
 	Time time.Time
-	// Outcome is how it ended: allowed, denied or failed.
+	// Outcome is how it ended: allowed, denied or failed; or listed, of a call that lists roles.
 	Outcome Outcome
 	// Issuer is the token's iss.
 	Issuer string

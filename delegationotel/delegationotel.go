@@ -14,7 +14,7 @@
 //
 // # Metrics
 //
-// delegation.exchanges counts exchanges by delegation.outcome (allowed, denied or failed),
+// delegation.exchanges counts exchanges by delegation.outcome (allowed, denied, failed or listed),
 // delegation.stage, error.type and delegation.cache, and with [WithTargets] by delegation.target.
 // delegation.stage.duration is a histogram of the duration of stages, in seconds, by
 // delegation.stage and error.type.
