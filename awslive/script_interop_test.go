@@ -66,19 +66,6 @@ func emulator(t *testing.T) []string {
 		"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null")
 }
 
-// standIn is a program in place of go: it makes files where TestAWS_Keys does, and notes in a file
-// which ARNs TestAWS_OpenQuestions would get. $STAND_IN_ENDS is its exit code then.
-const standIn = `#!/bin/sh
-case "$*" in
-*TestAWS_Keys*)
-  for key in rsa ecdsa; do printf '%1100s' '<x/>' > "$DELEGATION_AWS_KEYS/$key.xml"; done ;;
-*)
-  env | grep ^DELEGATION_AWS_ > "$STAND_IN_NOTES"
-  echo answers > "$DELEGATION_AWS_ANSWERS"
-  exit "${STAND_IN_ENDS:-0}" ;;
-esac
-`
-
 // TestInterop_AWSLiveScript: the script makes what the questions need, and leaves nothing in the
 // account, whether they are answered or not. It makes nothing in an account that the operator has
 // not named.
