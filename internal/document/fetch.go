@@ -67,11 +67,18 @@ type kubernetesError struct{ StatusError }
 
 func (e kubernetesError) Unwrap() []error { return []error{e.StatusError, ErrKubernetes} }
 
-// statusError returns the error of an answer that is neither a success nor a redirect.
+// maxStatus is how much is read of an answer that may be a Kubernetes Status. They are shorter.
+const maxStatus = 4 << 10
+
+// statusError returns the error of an answer that is neither a success nor a redirect. Only a 403
+// is looked at: a request without a token gets it at a cluster, and elsewhere it means other things.
 func statusError(response *http.Response) error {
 	status := StatusError(response.StatusCode)
-	body, err := io.ReadAll(io.LimitReader(response.Body, MaxSize+1))
-	if err != nil || len(body) > MaxSize {
+	if status != http.StatusForbidden {
+		return status
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxStatus))
+	if err != nil {
 		return status
 	}
 	// kubernetes.io/docs/reference/kubernetes-api/common-definitions/status
