@@ -22,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/internal/sampling"
 )
 
 // cachedWorld is a world with the default cache and an issuer that need not be asked for keys, so
@@ -115,7 +116,7 @@ func TestCacheKey_AsBefore(t *testing.T) {
 	formers := map[string]string{} // by key
 	keys := map[string]string{}    // by former key
 	whats := map[string]string{}   // by key
-	const all = 40_000
+	all := sampling.Of(40_000)
 	for range all {
 		key, former, what := delegation.DecisionKeys(random)
 		if other, known := formers[key]; known && other != former {
@@ -136,7 +137,7 @@ func TestCacheKey_AsBefore(t *testing.T) {
 // TestCache_OneCallForADecision is the promise: as many calls to AWS as there are decisions,
 // however many exchanges at once.
 func TestCache_OneCallForADecision(t *testing.T) {
-	for _, decisions := range []int{1, 1_000} {
+	for _, decisions := range []int{1, sampling.Of(1_000)} {
 		t.Run(fmt.Sprint(decisions), func(t *testing.T) {
 			w := cachedWorld(t)
 			d := w.delegator(t)
@@ -145,7 +146,7 @@ func TestCache_OneCallForADecision(t *testing.T) {
 				tokens[i] = w.token(map[string]any{"sub": fmt.Sprint("user", i)})
 			}
 			var all sync.WaitGroup
-			for i := range 10_000 {
+			for i := range sampling.Of(10_000) {
 				all.Go(func() {
 					credentials, err := d.Exchange(t.Context(), tokens[i%decisions], app)
 					if err != nil || credentials.Subject != fmt.Sprint("user", i%decisions) {
@@ -932,7 +933,7 @@ func largeCredentials(i int) *delegation.Credentials {
 
 // TestCache_Memory: what 100,000 users take, with session tokens of 1,000 bytes.
 func TestCache_Memory(t *testing.T) {
-	const users = 100_000
+	users := sampling.Of(100_000)
 	w := cachedWorld(t)
 	w.config.CacheSize = users
 	d := w.delegator(t)
@@ -945,7 +946,7 @@ func TestCache_Memory(t *testing.T) {
 	}
 	before := heap()
 	delegation.Remember(d, users, largeCredentials)
-	each := (heap() - before) / users
+	each := (heap() - before) / uint64(users)
 	t.Logf("%d bytes for each of %d users", each, users)
 	if each > 3_000 || each < 1_000 {
 		t.Errorf("%d bytes each", each)

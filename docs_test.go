@@ -184,7 +184,7 @@ var shell = map[string]struct {
 		tests:  []string{"TestInterop_Deploy"},
 		reason: "there is no cluster; the module deploy/kubernetes/check decodes the manifests",
 	},
-	"GROUP=delegation # with systemd; in a container, 65532": {
+	"GROUP=delegation": {
 		tests:  []string{"TestDeploy_Imported"},
 		reason: "the test installs into a folder of its own, for its own group",
 	},

@@ -19,6 +19,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/delegationtest"
+	"github.com/seed055b7978/delegation/internal/sampling"
 	"github.com/seed055b7978/delegation/ststest"
 )
 
@@ -137,7 +138,7 @@ func fewConnections() aws.HTTPClient {
 // seconds, because it signs and verifies 1,000 assertions.
 func TestFromContext_ManyUsersAtOnce(t *testing.T) {
 	t.Parallel()
-	const users = 1000
+	users := sampling.Of(1000)
 	w := newUserWorld(t, func(c *delegation.Config) {
 		c.STSTimeout = time.Hour // all at once, on a machine of any speed
 		options := c.STS.(*sts.Client).Options()

@@ -365,6 +365,8 @@ func TestFloors(t *testing.T) {
 				!slices.Contains(rooms[file.pkg], ours):
 				t.Errorf("%s imports %s, and %s builds on %q only", file.path, imported, file.pkg,
 					rooms[file.pkg])
+			case file.pkg == "jsrules/internal/webclient" && ours == "/jsrules/internal/node":
+				// It calls the URL that rules see with the class URL.
 			case isOurs && (strings.HasPrefix(file.pkg, "jsrules/internal/") || file.pkg == "docs"):
 				t.Errorf("%s imports %s, and it stands alone", file.path, imported)
 			case isOurs && !top && file.pkg == "delegationtest" &&
@@ -460,7 +462,7 @@ func TestRooms_Used(t *testing.T) {
 	}
 	importers := map[string]int{}
 	for _, file := range moduleFiles(t) {
-		if file.test {
+		if file.test || file.pkg == "internal/sampling" { // only tests import it
 			continue
 		}
 		if _, counted := importers[file.pkg]; !counted && strings.Contains(file.pkg, "internal/") {
@@ -622,5 +624,34 @@ func TestDependencies(t *testing.T) {
 		if !got[name] || !used[name] {
 			t.Errorf("%s: required %v, imported %v", name, got[name], used[name])
 		}
+	}
+}
+
+// TestSampling_ListedInFull: .ci/run runs in full what go test ./... samples.
+func TestSampling_ListedInFull(t *testing.T) {
+	text := string(must(os.ReadFile(".ci/run")))
+	_, list, _ := strings.Cut(text, "\nsampled=\"")
+	list, _, _ = strings.Cut(list, "\"\n")
+	listed := strings.Fields(list)
+	found := map[string]bool{}
+	for _, file := range moduleFiles(t) {
+		if !file.test || !slices.Contains(file.imports, modulePath+"/internal/sampling") {
+			continue
+		}
+		for _, d := range must(parser.ParseFile(token.NewFileSet(), file.path, nil, 0)).Decls {
+			function, ok := d.(*ast.FuncDecl)
+			if !ok {
+				continue
+			}
+			ast.Inspect(function, func(n ast.Node) bool {
+				if name, ok := n.(*ast.Ident); ok && name.Name == "sampling" {
+					found[strings.TrimPrefix(function.Name.Name, "Test")] = true
+				}
+				return true
+			})
+		}
+	}
+	if want := slices.Sorted(maps.Keys(found)); len(want) < 10 || !slices.Equal(listed, want) {
+		t.Errorf("the list sampled of .ci/run must be\n%s", strings.Join(want, "\n"))
 	}
 }

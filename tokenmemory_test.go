@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/seed055b7978/delegation"
+	"github.com/seed055b7978/delegation/internal/sampling"
 )
 
 // memoryPair is two Delegators of one configuration, of which one remembers no tokens. Their last
@@ -157,7 +158,7 @@ func TestTokenMemory_Forgeries(t *testing.T) {
 		pair.see(t, good, good)
 		signature := good[strings.LastIndexByte(good, '.'):]
 		random := mathrand.New(mathrand.NewPCG(uint64(i), 15))
-		for range 40 {
+		for range sampling.Of(40) {
 			h, p := altered(random, header), altered(random, body)
 			pair.see(t, encoded([]byte(h))+"."+encoded([]byte(body))+signature,
 				encoded([]byte(header))+"."+encoded([]byte(p))+signature,
@@ -166,7 +167,7 @@ func TestTokenMemory_Forgeries(t *testing.T) {
 		}
 		all.add(pair)
 	}
-	all.report(t, 440, 8)
+	all.report(t, sampling.Of(440), 8)
 }
 
 // TestTokenMemory_IssuerCases: tokens and documents of real issuers come out the same with a memory
@@ -201,7 +202,7 @@ func TestTokenMemory_IssuerCases(t *testing.T) {
 // without, three times in turn.
 func TestTokenMemory_Matrix(t *testing.T) {
 	all := &memoryPair{refused: map[delegation.Code]int{}}
-	for _, row := range fillRows(singleRows(), 800) {
+	for _, row := range fillRows(singleRows(), sampling.Of(800)) {
 		token := row.describe()
 		raw := token.build()
 		if token.setup.client != "" {
@@ -215,7 +216,7 @@ func TestTokenMemory_Matrix(t *testing.T) {
 		pair.see(t, raw, raw, raw)
 		all.add(pair)
 	}
-	all.report(t, 500, 25)
+	all.report(t, sampling.Of(500), 25)
 }
 
 // TestTokenMemory_Setting: Config.TokenMemory decides whether a token that was seen is decoded and

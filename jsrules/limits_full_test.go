@@ -11,6 +11,7 @@ import (
 // TestLimits_Full: the rows of TestLimits that take gigabytes of memory.
 func TestLimits_Full(t *testing.T) {
 	for name, row := range map[string]limitRow{
+		"a text that doubles":           {"var s = 'x'; for (;;) s += s", jsrules.ErrMemory, ""},
 		"a text of others that doubles": {"var s = 'ä'; for (;;) s = s + s", jsrules.ErrMemory, ""},
 		"a template that doubles":       {"var s = 'x'; for (;;) s = `${s}${s}`", jsrules.ErrMemory, ""},
 	} {

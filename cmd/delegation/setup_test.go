@@ -22,6 +22,7 @@ import (
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/setup"
 	"github.com/seed055b7978/delegation/delegationtest"
 	"github.com/seed055b7978/delegation/internal/iam"
+	"github.com/seed055b7978/delegation/internal/sampling"
 	"github.com/seed055b7978/delegation/ststest"
 )
 
@@ -159,6 +160,9 @@ func TestSetup_Exchange(t *testing.T) {
 	}
 	for region, partition := range regions {
 		for _, v := range variants {
+			if sampling.Share > 1 && region != "eu-central-1" && v.name != "plain" && v.name != "a path" {
+				continue // the region changes nothing in it but the partition
+			}
 			t.Run(region+" "+v.name, func(t *testing.T) {
 				w := newWorld(t)
 				fake := ststest.New(ststest.Config{Region: region})

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/seed055b7978/delegation/internal/document"
+	"github.com/seed055b7978/delegation/internal/sampling"
 )
 
 // outcomes are what Object can come to, with the number of texts of a corpus that came to it.
@@ -102,12 +103,12 @@ func TestReaderAgreesWithTheOracle(t *testing.T) {
 	mutateEveryByte(t, counts, wholeTexts())
 	everyCodeUnit(t, counts)
 	random := rand.New(rand.NewPCG(15, 15))
-	for range 60_000 {
+	for range sampling.Of(60_000) {
 		counts.compare(t, corrupted(random, randomText(random)))
 	}
 	for _, file := range storedTexts(t) {
 		counts.compare(t, file)
-		for range 200 {
+		for range sampling.Of(200) {
 			counts.compare(t, corrupted(random, string(file)))
 		}
 	}
@@ -122,7 +123,7 @@ func TestReaderAgreesWithTheOracle(t *testing.T) {
 		document.ErrDuplicate, document.ErrSyntax, document.ErrNotUTF8, document.ErrSurrogate,
 		document.ErrNotObject, document.ErrDepth, nil,
 	} {
-		if counts[kind] < 100 {
+		if counts[kind] < sampling.Of(100) {
 			t.Errorf("only %d texts with the outcome %v", counts[kind], kind)
 		}
 	}

@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/seed055b7978/delegation/internal/idtoken"
+	"github.com/seed055b7978/delegation/internal/sampling"
 )
 
 // memoStart is when the tests of the memo begin.
@@ -522,7 +523,7 @@ func TestMemo_SchedulesMakeNoDifference(t *testing.T) {
 	tokens := memoTokens()
 	verified, hits := 0, 0
 	outcomes := map[string]int{}
-	for schedule := range 150 {
+	for schedule := range sampling.Of(400) {
 		random := mathrand.New(mathrand.NewPCG(15, uint64(schedule)))
 		synctest.Test(t, func(t *testing.T) {
 			on, off := newMemoWorld(0), newMemoWorld(-1)
@@ -575,7 +576,7 @@ func TestMemo_SchedulesMakeNoDifference(t *testing.T) {
 		"known: key_unknown", "known: token_issued_in_future", "known: key_set_unavailable",
 		"known: key_pending",
 	} {
-		if outcomes[name] < 5 {
+		if outcomes[name] < sampling.Of(5) {
 			t.Errorf("only %d of %s", outcomes[name], name)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed055b7978/delegation/iampolicy"
 	"github.com/seed055b7978/delegation/internal/narrow"
+	"github.com/seed055b7978/delegation/internal/sampling"
 )
 
 // generator makes policies and requests of which many touch each other.
@@ -231,12 +232,8 @@ func (g generator) pair() (decided, asked narrow.Set, managed map[string]string)
 	return decided, asked, managed
 }
 
-const (
-	// pairs is how many pairs of policies the property test combines.
-	pairs = 10_000
-	// perPair is how many requests decide about one.
-	perPair = 5
-)
+// perPair is how many requests decide about a pair of policies.
+const perPair = 5
 
 // TestIntersect_Exact: for generated pairs of a decided and an asked set, what Intersect returns
 // allows a request if and only if both sets do. So it is never wider than either of them, and never
@@ -244,6 +241,7 @@ const (
 // in many cases, which shows that the requests can tell.
 func TestIntersect_Exact(t *testing.T) {
 	g := generator{rand.New(rand.NewPCG(1, 2))}
+	pairs := sampling.Of(10_000)
 	var combined, refused, naive, ofAsked int
 	for combined < pairs {
 		s := g.session()

@@ -23,6 +23,7 @@ import (
 
 	"github.com/seed055b7978/delegation/internal/guard"
 	"github.com/seed055b7978/delegation/internal/samldoc"
+	"github.com/seed055b7978/delegation/internal/sampling"
 )
 
 var start = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
@@ -186,7 +187,7 @@ func TestWrite_EqualsTheOracle(t *testing.T) {
 	}
 	outcomes := map[string]int{}
 	attributes, values := 0, 0
-	for range 2_000 {
+	for range sampling.Of(2_000) {
 		r := g.response(small())
 		outcomes[compare(t, r, g.time())]++
 		attributes += len(r.Attributes)
@@ -199,7 +200,7 @@ func TestWrite_EqualsTheOracle(t *testing.T) {
 	}
 	t.Logf("%v; %d attributes, %d values", outcomes, attributes, values)
 	for _, outcome := range []string{"equal", "equal, encrypted", "both refused a text"} {
-		if outcomes[outcome] < 100 {
+		if outcomes[outcome] < sampling.Of(100) {
 			t.Errorf("only %d are %s", outcomes[outcome], outcome)
 		}
 	}
