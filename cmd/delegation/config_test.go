@@ -341,11 +341,13 @@ targets:
 		"profiles of nobody": {"targets:\n",
 			"rules:\n  - javascript: {folder: good, profile: {url: \"https://a.b/{subject}\", " +
 				"issuers: [\"https://x\"]}}\ntargets:\n",
-			":9: rules[0].javascript.profile.issuers: no accepted token is of \"https://x\""},
+			":9: rules[0].javascript.profile.issuers: tokens of \"https://tenant.example.com/\" are " +
+				"accepted, but its users would be refused"},
 		"Auth0 of another issuer": {"targets:\n",
 			"rules:\n  - javascript: {folder: good, profile: {auth0: {domain: x.auth0.com, " +
 				"client_id: c, client_secret_file: junk.pem}}}\ntargets:\n",
-			":9: rules[0].javascript.profile.issuers: no accepted token is of \"https://x.auth0.com/\""},
+			":9: rules[0].javascript.profile.issuers: tokens of \"https://tenant.example.com/\" are " +
+				"accepted, but its users would be refused"},
 		"Auth0 without a secret": {"targets:\n",
 			"rules:\n  - javascript: {folder: good, profile: {auth0: {domain: x.auth0.com, " +
 				"client_id: c}}}\ntargets:\n",

@@ -122,7 +122,7 @@ var recipes = []recipe{
 	{section: "Okta, org server", profile: "okta", tokens: []verdict{
 		{kind: right},
 		{kind: stranger, want: "required_claim"},
-		{kind: access, want: "token_kind_scoped"},
+		{kind: access, want: "token_type"},
 	}},
 	{section: "Okta, custom server", profile: "okta-custom", tokens: []verdict{
 		{kind: right},
