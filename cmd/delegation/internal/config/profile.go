@@ -1,7 +1,6 @@
 package config
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/internal/freshness"
-	"github.com/seed055b7978/delegation/internal/idtoken"
 	"github.com/seed055b7978/delegation/profile"
 )
 
@@ -179,7 +177,7 @@ func (b *Builder) defaultProfileIssuers(s *ProfileSettings) []string {
 		return nil
 	}
 	issuer := b.issuers[0]
-	if idtoken.IsTemplate(issuer.URL) && len(issuer.Tenants) != 1 {
+	if hasTenants(issuer) && len(issuer.Tenants) != 1 {
 		return nil
 	}
 	return issuerNames(issuer)
@@ -190,7 +188,7 @@ func (b *Builder) defaultProfileIssuers(s *ProfileSettings) []string {
 func (b *Builder) allNames(listed []string) []string {
 	names := slices.Clone(listed)
 	for _, issuer := range b.issuers {
-		if idtoken.IsTemplate(issuer.URL) {
+		if hasTenants(issuer) {
 			continue // each tenant is an issuer of its own
 		}
 		own := issuerNames(issuer)
@@ -210,16 +208,13 @@ func (b *Builder) allNames(listed []string) []string {
 // issuerNames are what the iss of an issuer's tokens may be: its URL and its aliases, or the URL of
 // each tenant. Those of any tenant cannot be listed.
 func issuerNames(issuer IssuerSettings) []string {
-	if !idtoken.IsTemplate(issuer.URL) {
+	if !hasTenants(issuer) {
 		return append([]string{issuer.URL}, issuer.Aliases...)
 	}
-	template, err := templateOf(issuer)
-	if err != nil {
-		return nil // which delegation.New reports
-	}
+	before, after := aroundTenant(issuer)
 	var names []string
 	for _, tenant := range issuer.Tenants {
-		names = append(names, template.Fill(tenant))
+		names = append(names, before+tenant+after)
 	}
 	return names
 }
@@ -236,9 +231,15 @@ func (b *Builder) auth0(at KeyPath, s *Auth0Settings) *profile.Auth0 {
 	return a
 }
 
-func templateOf(issuer IssuerSettings) (*idtoken.Template, error) {
-	claim := cmp.Or(issuer.TenantClaim, idtoken.EntraTenantClaim)
-	return idtoken.ParseTemplate(issuer.URL, claim)
+// hasTenants tells whether the URL of an issuer is a template.
+func hasTenants(issuer IssuerSettings) bool { return strings.Contains(issuer.URL, "{") }
+
+// aroundTenant returns what is before and after the one placeholder of a template. delegation.New
+// refuses any other URL with a brace.
+func aroundTenant(issuer IssuerSettings) (before, after string) {
+	before, rest, _ := strings.Cut(issuer.URL, "{")
+	_, after, _ = strings.Cut(rest, "}")
+	return before, after
 }
 
 // checkProfileIssuers reports each accepted issuer that the profile does not mention: all its users
@@ -254,7 +255,7 @@ func (b *Builder) checkProfileIssuers(at KeyPath, c profile.Config) {
 			continue
 		}
 		names := issuerNames(issuer)
-		if !idtoken.IsTemplate(issuer.URL) {
+		if !hasTenants(issuer) {
 			names = names[:1] // allNames has added the others, or none is mentioned
 		}
 		for _, name := range names {
@@ -267,13 +268,10 @@ func (b *Builder) checkProfileIssuers(at KeyPath, c profile.Config) {
 
 // checkProfileTenants reports an issuer with any tenant if the profile mentions none of them.
 func (b *Builder) checkProfileTenants(at KeyPath, issuer IssuerSettings, mentioned []string) {
-	template, err := templateOf(issuer)
-	if err != nil {
-		return // which delegation.New reports
-	}
+	before, after := aroundTenant(issuer)
 	isTenant := func(name string) bool {
-		_, ok := template.Tenant(name)
-		return ok
+		rest, ok := strings.CutPrefix(name, before)
+		return ok && strings.HasSuffix(rest, after)
 	}
 	if !slices.ContainsFunc(mentioned, isTenant) {
 		b.noProfiles(at, issuer.URL, "the iss of each of its tenants")
