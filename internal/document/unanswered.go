@@ -54,6 +54,9 @@ func Unanswered(ctx context.Context, err error) error {
 			return known
 		}
 	}
+	if isStatusText(err) {
+		return err
+	}
 	var timeout net.Error // such as TLS handshake timeout, which has no exported type
 	if errors.As(err, &timeout) && timeout.Timeout() {
 		return os.ErrDeadlineExceeded
@@ -94,16 +97,22 @@ func ofConnection(err error) error {
 // ofProxy returns why a proxy opened no connection. net/http has the text of the proxy's status
 // line as the error, which is whatever the proxy sent.
 func ofProxy(err error) error {
-	for code := 400; code < 600; code++ {
-		if text := http.StatusText(code); text != "" && err.Error() == text {
-			return err
-		}
-	}
 	known := Unanswered(context.Background(), err)
 	if errors.As(known, new(unreadableError)) || errors.Is(known, ErrRedirect) {
 		return errNoTunnel
 	}
 	return known
+}
+
+// isStatusText tells whether an error is the plain text of an HTTP status. It is what net/http has
+// if a proxy refuses to open a connection.
+func isStatusText(err error) bool {
+	for code := 400; code < 600; code++ {
+		if text := http.StatusText(code); text != "" && err.Error() == text {
+			return true
+		}
+	}
+	return false
 }
 
 // ofCertificate returns the error of a server that cannot prove its name or speak TLS, or nil.

@@ -16,6 +16,8 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/seed055b7978/delegation/internal/document"
 )
 
 // Error says why a call of AssumeRoleWithSAML failed: AWS's own refusal, or a failure on the way.
@@ -104,9 +106,14 @@ func causeOf(
 	if errors.As(err, &decoding) || status == 200 {
 		return answerIncomplete, errors.New("the answer cannot be read")
 	}
+	var withCause *explainedError
+	if errors.As(err, &withCause) {
+		return unavailable, withCause
+	}
 	var transport *url.Error
 	if errors.As(err, &transport) {
-		return unavailable, transport.Err // one of net/http's own errors, which hold no body
+		// The texts of some of net/http's errors repeat what is not HTTP in an answer.
+		return unavailable, document.Unanswered(context.Background(), transport.Err)
 	}
 	var send *smithyhttp.RequestSendError
 	if errors.As(err, &send) {

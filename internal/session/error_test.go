@@ -27,6 +27,11 @@ func TestErrorOf(t *testing.T) {
 		URL: "https://x/?" + assertion,
 		Err: errors.New("refused"),
 	}
+	unreadable := &url.Error{
+		Op:  "Post",
+		URL: "https://x/",
+		Err: errors.New("malformed HTTP response \"" + assertion + "\""),
+	}
 	for name, row := range map[string]struct {
 		err      error
 		timedOut bool
@@ -40,6 +45,7 @@ func TestErrorOf(t *testing.T) {
 
 		"time over":     {errors.New("whatever " + assertion), true, "sts_timeout"},
 		"no connection": {unconnected, false, "sts_unavailable"},
+		"no HTTP":       {unreadable, false, "sts_unavailable"},
 		"nobody knows":  {errors.New("cannot send " + assertion), false, "sts_refused"},
 
 		"AWS repeats the assertion":    {repeated, false, "sts_validation"},

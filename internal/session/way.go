@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+
+	"github.com/seed055b7978/delegation/internal/document"
 )
 
 // explained adds to the error of a failed request what the environment contributed: the proxy that
@@ -25,12 +27,13 @@ func explained(way *http.Transport, r *http.Request, err error) error {
 
 // explanation returns the cause of a failure with what the environment contributed; nil: nothing.
 func explanation(way *http.Transport, r *http.Request, cause error) error {
+	plain := document.Unanswered(r.Context(), cause)
 	if isCertificate(cause) {
 		if way.TLSClientConfig == nil || way.TLSClientConfig.RootCAs == nil {
 			return nil
 		}
-		return fmt.Errorf("%w (only the CAs of %s count, and not the system's)",
-			cause, caBundleVariable)
+		return &explainedError{cause, fmt.Sprintf("%v (only the CAs of %s count, and not the "+
+			"system's)", plain, caBundleVariable)}
 	}
 	if way.Proxy == nil {
 		return nil
@@ -38,12 +41,25 @@ func explanation(way *http.Transport, r *http.Request, cause error) error {
 	proxy, err := way.Proxy(r)
 	switch {
 	case err != nil: // the error quotes the address, which may have a password
-		return errors.New("the address of the proxy is wrong: correct HTTPS_PROXY or HTTP_PROXY")
+		return &explainedError{nil, "the address of the proxy is wrong: correct HTTPS_PROXY or " +
+			"HTTP_PROXY"}
 	case proxy == nil:
 		return nil
 	}
-	return fmt.Errorf("through the proxy %q of HTTPS_PROXY or HTTP_PROXY: %w", proxy.Host, cause)
+	return &explainedError{cause, fmt.Sprintf("through the proxy %q of HTTPS_PROXY or HTTP_PROXY: %v",
+		proxy.Host, plain)}
 }
+
+// explainedError is a failure with what the environment contributed. Its text repeats nothing of an
+// answer. The SDK decides by the cause whether it retries.
+type explainedError struct {
+	cause error
+	text  string
+}
+
+func (e *explainedError) Error() string { return e.text }
+
+func (e *explainedError) Unwrap() error { return e.cause }
 
 // isCertificate tells whether an error is about the certificate of a server or proxy.
 func isCertificate(err error) bool {
