@@ -531,7 +531,7 @@ func brokenRows() []brokenRow {
 			remedy: "its keys cannot be fetched after that",
 			mends: func(s *brokenScene) {
 				s.issuerCertificate = time.Now().AddDate(1, 0, 0)
-				s.program = nil // a TLS session that is resumed has the old certificate
+				s.runner = nil // a TLS session that is resumed has the old certificate
 			},
 		},
 		{

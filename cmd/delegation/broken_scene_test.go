@@ -55,7 +55,7 @@ type brokenScene struct {
 	yaml   string
 	// environment is that of the program.
 	environment []string
-	program     *program // nil: it has not been run
+	runner      *runner // nil: it has not been run
 
 	issuer *oidctest.Provider
 	aws    *ststest.Server
@@ -207,10 +207,10 @@ func (s *brokenScene) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *brokenScene) run(until string, args ...string) programAnswer {
 	s.t.Helper()
 	s.write("delegation.yaml", s.yaml)
-	if s.program == nil {
-		s.program = startProgram(s.t, s.environment)
+	if s.runner == nil {
+		s.runner = startRunner(s.t, s.environment)
 	}
-	return s.program.run(s.t, programRun{
+	return s.runner.run(s.t, programRun{
 		Args:        append(args, "--config", "delegation.yaml"),
 		Environment: s.environment,
 		Folder:      s.folder,

@@ -220,6 +220,7 @@ func TestNoSecrets(t *testing.T) {
 			stdin:       strings.NewReader(tokens["good"]),
 			stdout:      stdout,
 			stderr:      stderr,
+			newKey:      testKey,
 		})
 		said := stderr.String()
 		if code != 0 || args[0] != "exchange" {

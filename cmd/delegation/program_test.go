@@ -109,15 +109,15 @@ func (a *awaited) all() []byte {
 	return bytes.Clone(a.kept.Bytes())
 }
 
-// program is the process, as a test sees it.
-type program struct {
+// runner is the process, as a test sees it.
+type runner struct {
 	in  *json.Encoder
 	out *json.Decoder
 }
 
-// startProgram starts the process, which ends with the test. It has the environment from the
+// startRunner starts the process, which ends with the test. It has the environment from the
 // beginning, because some of it is read once.
-func startProgram(t testing.TB, environment []string) *program {
+func startRunner(t testing.TB, environment []string) *runner {
 	t.Helper()
 	command := exec.Command(must(exec.LookPath(programName)))
 	command.Env = environment
@@ -131,11 +131,11 @@ func startProgram(t testing.TB, environment []string) *program {
 		_ = in.Close()
 		_ = command.Wait() // what it did was in its answers
 	})
-	return &program{in: json.NewEncoder(in), out: json.NewDecoder(out)}
+	return &runner{in: json.NewEncoder(in), out: json.NewDecoder(out)}
 }
 
 // run has the process run a command line.
-func (p *program) run(t testing.TB, r programRun) programAnswer {
+func (p *runner) run(t testing.TB, r programRun) programAnswer {
 	t.Helper()
 	if err := p.in.Encode(r); err != nil {
 		t.Fatal(err)
@@ -182,8 +182,8 @@ func scriptFails(ts *testscript.TestScript, negated bool, args []string) {
 
 // run runs a command line as exec does, but in the script's process, and returns its exit code.
 func (s *script) run(ts *testscript.TestScript, args []string) int {
-	if s.program == nil {
-		s.program = startProgram(s, s.variables)
+	if s.runner == nil {
+		s.runner = startRunner(s, s.variables)
 		s.names = variablesOf(ts, s)
 		s.set = map[string]bool{}
 	}
@@ -198,7 +198,7 @@ func (s *script) run(ts *testscript.TestScript, args []string) int {
 			environment = append(environment, name+"="+value)
 		}
 	}
-	a := s.program.run(s, programRun{Args: args, Environment: environment, Folder: folder})
+	a := s.runner.run(s, programRun{Args: args, Environment: environment, Folder: folder})
 	_, _ = ts.Stdout().Write(a.Stdout)
 	_, _ = ts.Stderr().Write(a.Stderr)
 	return a.Code

@@ -113,7 +113,7 @@ type script struct {
 	*world
 	folder    string   // of the scripts
 	variables []string // of the environment at the beginning
-	program   *program // nil: nothing has run yet
+	runner    *runner  // nil: nothing has run yet
 	names     []string // of variables that the script has at some time
 	set       map[string]bool
 }

@@ -196,11 +196,11 @@ func TestTrustPolicy_FlagsOfOtherRoles(t *testing.T) {
 		return append([]string{command, "-c", file, "-t", "photo-app"}, flags...)
 	}
 	const not = "the role and the SAML provider must be in the same account: name "
-	wantRefusal(t, with("cloudformation", "--role", partnerRole),
+	wantPolicyRefused(t, with("cloudformation", "--role", partnerRole),
 		"--role: "+not+"the SAML provider of the account 222222222222 with --principal "+partnerProvider)
-	wantRefusal(t, with("cloudformation", "--role", "arn:aws:iam::333333333333:role/x"),
+	wantPolicyRefused(t, with("cloudformation", "--role", "arn:aws:iam::333333333333:role/x"),
 		"--role: "+not+"the SAML provider of the account 333333333333 with --principal and its ARN")
-	wantRefusal(t, with("cloudformation", "--principal", partnerProvider),
+	wantPolicyRefused(t, with("cloudformation", "--principal", partnerProvider),
 		not+"a role of the account 222222222222 with --role")
 	policy, notes := said(t, with("trust-policy", "--principal", partnerProvider)...)
 	if !strings.Contains(policy, partnerProvider) || notes != "" {
@@ -214,7 +214,7 @@ func TestTrustPolicy_FlagsOfOtherRoles(t *testing.T) {
 }
 
 // wantRefusal reports a command that does not refuse its flags with these words.
-func wantRefusal(t *testing.T, args []string, words string) {
+func wantPolicyRefused(t *testing.T, args []string, words string) {
 	t.Helper()
 	var errs bytes.Buffer
 	code := run(t.Context(), args, surroundings{stdout: io.Discard, stderr: &errs})
