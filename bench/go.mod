@@ -17,7 +17,7 @@ require (
 	github.com/russellhaering/goxmldsig v1.6.1
 	github.com/seed055b7978/delegation v0.0.0
 	github.com/zitadel/oidc/v3 v3.52.0
-	golang.org/x/sys v0.50.0
+	golang.org/x/sys v0.47.0
 )
 
 require (
