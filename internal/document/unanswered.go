@@ -43,7 +43,7 @@ func Unanswered(ctx context.Context, err error) error {
 	if known := ofConnection(err); known != nil {
 		return known
 	}
-	if known := ofCertificate(err); known != nil {
+	if known := ofTLS(err); known != nil {
 		return known
 	}
 	for _, known := range []error{
@@ -115,21 +115,34 @@ func isStatusText(err error) bool {
 	return false
 }
 
-// ofCertificate returns the error of a server that cannot prove its name or speak TLS, or nil.
-func ofCertificate(err error) error {
-	var verification *tls.CertificateVerificationError
+// ofTLS returns the error of a server that cannot prove its name or speak TLS, or nil.
+func ofTLS(err error) error {
+	if known := ofCertificate(err); known != nil {
+		return known
+	}
 	var record tls.RecordHeaderError
 	var alert tls.AlertError
+	switch {
+	case errors.As(err, &record):
+		return record
+	case errors.As(err, &alert):
+		return alert
+	}
+	return nil
+}
+
+// IsCertificate tells whether an error is about the certificate of a server or proxy.
+func IsCertificate(err error) bool { return ofCertificate(err) != nil }
+
+// ofCertificate returns the error of a certificate, or nil.
+func ofCertificate(err error) error {
+	var verification *tls.CertificateVerificationError
 	var invalid x509.CertificateInvalidError
 	var unknown x509.UnknownAuthorityError
 	var name x509.HostnameError
 	switch {
 	case errors.As(err, &verification):
 		return verification
-	case errors.As(err, &record):
-		return record
-	case errors.As(err, &alert):
-		return alert
 	case errors.As(err, &invalid):
 		return invalid
 	case errors.As(err, &unknown):

@@ -3,8 +3,6 @@ package idtoken
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -75,7 +73,7 @@ func (r *remoteKeys) failed(from string, codes answers, authorized bool, err err
 	case status == http.StatusUnauthorized, forbidden:
 		return newError(keySetUnauthorized, "%.200q: %w%s",
 			from, err, r.bearerSent(from, authorized))
-	case isCertificate(err):
+	case document.IsCertificate(err):
 		return newError(keySetCertificate, "%.200q%s: %w", from, proxy, err)
 	case proxy != "" && (status == 0 || status == http.StatusProxyAuthRequired):
 		return newError(keySetProxy, "%.200q%s: %w", from, proxy, err)
@@ -113,14 +111,4 @@ func (r *remoteKeys) proxyOf(address string) string {
 		return ""
 	}
 	return fmt.Sprintf(" through the proxy %q", proxy.Host)
-}
-
-// isCertificate tells whether an error is about the certificate of a server or proxy.
-func isCertificate(err error) bool {
-	var verification *tls.CertificateVerificationError
-	var unknown x509.UnknownAuthorityError
-	var name x509.HostnameError
-	var invalid x509.CertificateInvalidError
-	return errors.As(err, &verification) || errors.As(err, &unknown) ||
-		errors.As(err, &name) || errors.As(err, &invalid)
 }

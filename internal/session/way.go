@@ -1,8 +1,6 @@
 package session
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -28,7 +26,7 @@ func explained(way *http.Transport, r *http.Request, err error) error {
 // explanation returns the cause of a failure with what the environment contributed; nil: nothing.
 func explanation(way *http.Transport, r *http.Request, cause error) error {
 	plain := document.Unanswered(r.Context(), cause)
-	if isCertificate(cause) {
+	if document.IsCertificate(cause) {
 		if way.TLSClientConfig == nil || way.TLSClientConfig.RootCAs == nil {
 			return nil
 		}
@@ -60,13 +58,3 @@ type explainedError struct {
 func (e *explainedError) Error() string { return e.text }
 
 func (e *explainedError) Unwrap() error { return e.cause }
-
-// isCertificate tells whether an error is about the certificate of a server or proxy.
-func isCertificate(err error) bool {
-	var verification *tls.CertificateVerificationError
-	var unknown x509.UnknownAuthorityError
-	var name x509.HostnameError
-	var invalid x509.CertificateInvalidError
-	return errors.As(err, &verification) || errors.As(err, &unknown) ||
-		errors.As(err, &name) || errors.As(err, &invalid)
-}
