@@ -38,8 +38,8 @@ type rule struct {
 // comment may follow it.
 const before = "0,"
 
-// What begins the names of sources in goja's stacks. A rule and a module can have the same name, and
-// a place in the one is none in the other.
+// What begins the names of sources in goja's stacks. A rule and a module can have the same name,
+// and a place in one is not a place in the other.
 const (
 	ruleSource   = "rule:"
 	moduleSource = "module:"

@@ -125,7 +125,7 @@ import (
 type Options struct {
 	// Configuration is the global configuration, by name. In texts for errors, logs, events and
 	// users, a value of six bytes or more is replaced by its name, such as
-	// ‹configuration.API_KEY›. A value that users are to see belongs into Globals.
+	// ‹configuration.API_KEY›. A value that users are to see belongs in Globals.
 	Configuration map[string]string
 	// Secrets are event.secrets of Actions, by name. An Action that reads another name fails the
 	// exchange with [delegation.CodeRuleContextMissing]. Rules do not see them. In texts for

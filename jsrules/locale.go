@@ -497,10 +497,11 @@ func comparable(c uint16) bool {
 func isAccent(c uint16) bool { return c >= 0x300 && c < 0x310 }
 
 // makesLetter reports whether the older table of goja makes another letter of a Cyrillic letter and
-// an accent, which for Node stays the same letter. Only the short I is a letter of its own for both.
+// an accent, which for Node stays the same letter. The short I is a letter of its own for both.
 func makesLetter(letter, accent uint16) bool {
 	shortI := accent == 0x306 && (letter == 'И' || letter == 'и')
-	return !shortI && strings.ContainsRune("АГЕЖЗИКОУЧЫЭагежзикоучыэ", rune(letter))
+	const changed = "АГЕЖЗИКОУЧЫЭагежзикоучыэ"
+	return !shortI && strings.ContainsRune(changed, rune(letter))
 }
 
 // localeCase refuses the locales in which letters have other capitals.

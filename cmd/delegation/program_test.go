@@ -20,9 +20,9 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// Starting a process takes longer than most commands do, and a script runs a hundred. So one process
-// runs them all, each in its folder and with its environment. What needs a process of its own, a
-// terminal or standard input does without it.
+// Starting a process takes longer than most commands do, and a script runs a hundred. So one
+// process runs them all, each in its folder and with its environment. What needs a process of its
+// own, a terminal or standard input does without it.
 
 // programName is the name by which this test's binary knows that it is such a process.
 const programName = "delegation-in-turn"

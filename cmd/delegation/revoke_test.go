@@ -91,9 +91,9 @@ func TestRevoke_OtherProviders(t *testing.T) {
 	revoke := func(flags ...string) []string {
 		return append([]string{"revoke", "-c", file, "-t", "photo-app"}, flags...)
 	}
-	wantPolicyRefused(t, revoke("--subject=alice", "--role", partnerRole), "--principal: the roles are in "+
-		"another account than the SAML provider "+ownProvider+": name the SAML provider of their "+
-		"account with --principal")
+	wantPolicyRefused(t, revoke("--subject=alice", "--role", partnerRole),
+		"--principal: the roles are in another account than the SAML provider "+ownProvider+
+			": name the SAML provider of their account with --principal")
 	policy, _ := said(t, revoke("--subject=alice", "--role", partnerRole, "--principal",
 		partnerProvider)...)
 	if !strings.Contains(policy, "saml:namequalifier") {

@@ -71,7 +71,7 @@ func (e kubernetesError) Unwrap() []error { return []error{e.StatusError, ErrKub
 const maxStatus = 4 << 10
 
 // statusError returns the error of an answer that is neither a success nor a redirect. Only a 403
-// is looked at: a request without a token gets it at a cluster, and elsewhere it means other things.
+// is looked at: a request without a token gets it at a cluster. Elsewhere it has other meanings.
 func statusError(response *http.Response) error {
 	status := StatusError(response.StatusCode)
 	if status != http.StatusForbidden {

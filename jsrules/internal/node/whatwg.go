@@ -116,7 +116,9 @@ func (u *webURL) isSlash(text string) bool {
 }
 
 // parseRest parses what is between scheme and query. It reports whether the URL is valid.
-func (p *urlParser) parseRest(u *webURL, rest string, hasQuery, hasFragment bool, base *webURL) bool {
+func (p *urlParser) parseRest(
+	u *webURL, rest string, hasQuery, hasFragment bool, base *webURL,
+) bool {
 	if u.scheme == "" {
 		switch {
 		case base == nil, base.opaque && (rest != "" || hasQuery || !hasFragment):

@@ -558,7 +558,8 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
-// TestClouds: a secret goes to the login of the vault's cloud, unless the environment names another.
+// TestClouds: a secret goes to the login of the vault's cloud, unless the environment names another
+// one.
 func TestClouds(t *testing.T) {
 	const vaultChina = "my-vault.vault.azure.cn"
 	for name, test := range map[string]struct{ host, environment, login string }{

@@ -3,10 +3,8 @@ package audit_test
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"net"
-	"net/http/httptest"
 	"strings"
 	"syscall"
 	"testing"
@@ -47,25 +45,18 @@ func serveNothing(t *testing.T) (address string, connections <-chan net.Conn) {
 // TestSyslog_Unacknowledged: a record that stays in this machine's buffers counts as written only
 // if nobody asked for more. What the server's kernel has counts in both cases.
 func TestSyslog_Unacknowledged(t *testing.T) {
-	example := httptest.NewUnstartedServer(nil)
-	example.StartTLS()
-	defer example.Close()
-	roots := x509.NewCertPool()
-	roots.AddCert(example.Certificate())
+	server, client := bothSides()
 	for _, scheme := range []string{"tcp", "tls"} {
 		for _, acknowledged := range []bool{true, false} {
 			address, connections := serveNothing(t)
 			s := must(audit.NewSyslog(scheme+"://"+address, audit.SyslogOptions{
-				Trusted:      &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+				Trusted:      client,
 				Acknowledged: acknowledged,
 			}))
 			go func() {
 				conn := <-connections
 				if scheme == "tls" {
-					_ = tls.Server(conn, &tls.Config{
-						Certificates: example.TLS.Certificates,
-						MinVersion:   tls.VersionTLS12,
-					}).Handshake()
+					_ = tls.Server(conn, server).Handshake()
 				}
 			}()
 			record := audit.Record(s, same)

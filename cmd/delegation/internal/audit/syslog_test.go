@@ -96,26 +96,33 @@ func framed(t *testing.T, from *bufio.Reader) string {
 	return string(text)
 }
 
-// TestSyslog_Streams: over TCP and TLS the length is in front. A connection that the server has
-// closed is replaced, and no record is lost by that.
-func TestSyslog_Streams(t *testing.T) {
+// bothSides are the settings of TLS of a server and of its clients.
+func bothSides() (server, client *tls.Config) {
 	example := httptest.NewUnstartedServer(nil)
 	example.StartTLS()
 	defer example.Close()
 	roots := x509.NewCertPool()
 	roots.AddCert(example.Certificate())
+	server = &tls.Config{
+		Certificates: example.TLS.Certificates,
+		MinVersion:   tls.VersionTLS12,
+	}
+	return server, &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+}
+
+// TestSyslog_Streams: over TCP and TLS the length is in front. A connection that the server has
+// closed is replaced, and no record is lost by that.
+func TestSyslog_Streams(t *testing.T) {
+	serverSide, client := bothSides()
 	for _, scheme := range []string{"tcp", "tls"} {
 		t.Run(scheme, func(t *testing.T) {
 			server := must(net.Listen("tcp", "127.0.0.1:0"))
 			defer server.Close()
 			address := scheme + "://" + server.Addr().String()
 			if scheme == "tls" {
-				server = tls.NewListener(server, &tls.Config{
-					Certificates: example.TLS.Certificates,
-					MinVersion:   tls.VersionTLS12,
-				})
+				server = tls.NewListener(server, serverSide)
 			}
-			s := newSyslog(t, address, &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12})
+			s := newSyslog(t, address, client)
 			messages := make(chan net.Conn)
 			go func() {
 				for {
