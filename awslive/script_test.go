@@ -64,7 +64,7 @@ case "$2" in create-*) echo "arn:aws:iam::123456789012:$kind/$name" ;; esac
 // lost. Only a refusal by IAM is an answer. What cannot be removed is named, and is a failure.
 func TestScript(t *testing.T) {
 	if _, err := exec.LookPath("bash"); err != nil {
-		t.Skip(err)
+		t.Skipf("the script runs in bash: %v", err)
 	}
 	programs := t.TempDir()
 	for name, text := range map[string]string{"go": standIn, "aws": fakeAWS} {
