@@ -604,16 +604,16 @@ func TestLoad_Stale(t *testing.T) {
 // has failed nobody asks for a second who has an older answer. Who has none waits and asks.
 func TestLoad_StaleHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var asked int
-		hangs := false
+		var asked atomic.Int32
+		var hangs atomic.Bool
 		l := must(profile.New(profile.Config{
 			URL: "https://a.example.com/{subject}", Issuers: []string{issuer},
 			CacheFor: time.Minute, StaleFor: time.Hour,
 			HTTPClient: &http.Client{Transport: transport(func(
 				r *http.Request,
 			) (*http.Response, error) {
-				asked++
-				if hangs {
+				asked.Add(1)
+				if hangs.Load() {
 					<-r.Context().Done()
 					return nil, r.Context().Err()
 				}
@@ -626,17 +626,17 @@ func TestLoad_StaleHangs(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), limit)
 			defer cancel()
 			began := time.Now()
-			asked = 0
+			asked.Store(0)
 			got, err := l.Load(ctx, user(subject))
-			if took := time.Since(began); took != takes || asked != requests ||
-				works != (err == nil && got["a"] != nil) {
-				t.Errorf("%s: %v, %v after %s and %d requests", what, got, err, took, asked)
+			took, sent := time.Since(began), int(asked.Load())
+			if took != takes || sent != requests || works != (err == nil && got["a"] != nil) {
+				t.Errorf("%s: %v, %v after %s and %d requests", what, got, err, took, sent)
 			}
 		}
 		const long = 20 * time.Second // rule_timeout
 		load("at first", "alice", long, 0, 1, true)
 		time.Sleep(2 * time.Minute)
-		hangs = true
+		hangs.Store(true)
 		load("a hang", "alice", long, time.Second, 1, true)
 		load("the same request", "alice", long, 0, 0, true)
 		time.Sleep(4*time.Second + 1) // the request fails
@@ -649,7 +649,7 @@ func TestLoad_StaleHangs(t *testing.T) {
 		load("little time", "alice", 300*time.Millisecond, 150*time.Millisecond, 1, true)
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
-		hangs = false
+		hangs.Store(false)
 		load("it answers", "alice", long, 0, 1, true)
 	})
 }
