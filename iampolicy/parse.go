@@ -55,7 +55,7 @@ func parse(text string) (*Policy, *Error) {
 	if strings.TrimSpace(text) == "" {
 		return nil, problem("the policy is empty")
 	}
-	top, err := document.Object([]byte(text))
+	top, err := document.ObjectOf(text)
 	if err != nil {
 		return nil, problem("not a policy in JSON: %v", err)
 	}

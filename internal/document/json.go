@@ -37,11 +37,14 @@ func WithoutBOM(text []byte) []byte { return bytes.TrimPrefix(text, byteOrderMar
 //
 // Of several faults only one is reported. The order is: invalid UTF-8, wrong syntax, half of a
 // surrogate pair, and then the first duplicate member or too deeply nested object.
-func Object(data []byte) (map[string]any, error) {
-	if !utf8.Valid(data) {
+func Object(data []byte) (map[string]any, error) { return ObjectOf(string(data)) }
+
+// ObjectOf is [Object] for a string. The texts in the object share its memory.
+func ObjectOf(text string) (map[string]any, error) {
+	if !utf8.ValidString(text) {
 		return nil, ErrNotUTF8
 	}
-	r := reader{text: string(data)}
+	r := reader{text: text}
 	value, ok := r.read()
 	switch {
 	case !ok:

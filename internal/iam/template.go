@@ -28,7 +28,7 @@ type Template struct{ compact string }
 // ParseTemplate reads a template, which must be a JSON object.
 func ParseTemplate(text string) (Template, error) {
 	var compact bytes.Buffer
-	_, err := document.Object([]byte(text))
+	_, err := document.ObjectOf(text)
 	if err == nil {
 		err = json.Compact(&compact, []byte(text))
 	}

@@ -23,11 +23,12 @@ var registeredHeaders = namesOf("alg", "kid", "typ", "cty", "crit", "b64", "enc"
 type compactJWS struct {
 	raw    string            // as received
 	digest [sha256.Size]byte // of raw
-	// signed is what the signature covers (RFC 7515 §5.2): a part of raw. It is nil, and so is the
-	// signature of a remembered token, until they are needed.
-	signed []byte
+	// signed is what the signature covers (RFC 7515 §5.2): a part of raw. It is empty, and the
+	// signature of a remembered token is nil, until they are needed.
+	signed string
 
-	headerText, payload, signature []byte // decoded
+	headerText, payload string // decoded
+	signature           []byte // decoded
 
 	content
 	remembered bool // content comes from the memo
@@ -50,43 +51,55 @@ type content struct {
 	verifiedBy   keyID             // zero: no key has verified it yet
 }
 
-// parseCompact takes a compact JWS apart more strictly than RFC 7515 parsers usually do.
-func parseCompact(raw string, maxSize int, known *headers) (*compactJWS, error) {
-	t, text, err := decodeParts(raw, maxSize)
-	if err != nil {
-		return nil, err
+// parse takes a compact JWS apart more strictly than RFC 7515 parsers usually do.
+func (t *compactJWS) parse(raw string, maxSize int, known *headers) error {
+	if err := t.decode(raw, maxSize); err != nil {
+		return err
 	}
-	t.headerText = text
-	if says, ok := known.find(text); ok {
+	if says, ok := known.find(t.headerText); ok {
 		t.header = says
-		return t, nil
+		return nil
 	}
-	readType := func(header map[string]any) error { return t.readType(header, known.types) }
-	if err := t.readHeader(text, readType); err != nil {
-		return nil, err
-	}
-	return t, nil
+	return t.readHeader(func(header map[string]any) error {
+		return t.readType(header, known.types)
+	})
 }
 
-// decodeParts decodes the three parts. It reads nothing in them, and returns the header as text.
-func decodeParts(raw string, maxSize int) (t *compactJWS, header []byte, err error) {
+// decode decodes the three parts. It reads nothing in them.
+func (t *compactJWS) decode(raw string, maxSize int) error {
 	if err := checkSize(raw, maxSize); err != nil {
-		return nil, nil, err
+		return err
 	}
-	parts := strings.Split(raw, ".")
-	if len(parts) != 3 {
-		return nil, nil, wrongParts(raw, len(parts))
+	header, rest, _ := strings.Cut(raw, ".")
+	payload, signature, found := strings.Cut(rest, ".")
+	if !found || strings.Contains(signature, ".") {
+		return wrongParts(raw, 1+strings.Count(raw, "."))
 	}
-	var decoded [3][]byte
-	for i, part := range parts {
-		// The decoder would skip line ends.
-		b, err := strictBase64.DecodeString(part)
-		if err != nil || strings.Contains(part, "\r") || strings.Contains(part, "\n") {
-			return nil, nil, wrongEncodedPart(raw, i+1)
-		}
-		decoded[i] = b
+	*t = compactJWS{raw: raw}
+	var buffer [2 << 10]byte // on this stack, and long enough for the texts of most tokens
+	text, ok := appendDecoded(buffer[:0], header)
+	if !ok {
+		return wrongEncodedPart(raw, 1)
 	}
-	return &compactJWS{raw: raw, payload: decoded[1], signature: decoded[2]}, decoded[0], nil
+	t.headerText = string(text)
+	if text, ok = appendDecoded(buffer[:0], payload); !ok {
+		return wrongEncodedPart(raw, 2)
+	}
+	t.payload = string(text)
+	if t.signature, ok = appendDecoded(nil, signature); !ok {
+		return wrongEncodedPart(raw, 3)
+	}
+	return nil
+}
+
+// appendDecoded decodes a part of a token. The decoder alone would skip line ends.
+func appendDecoded(to []byte, part string) (decoded []byte, ok bool) {
+	decoded, err := strictBase64.AppendDecode(to, []byte(part))
+	return decoded, err == nil && !hasLineEnd(part)
+}
+
+func hasLineEnd(text string) bool {
+	return strings.IndexByte(text, '\r') >= 0 || strings.IndexByte(text, '\n') >= 0
 }
 
 // checkSize refuses an absent token, and one with more bytes than the limit.
@@ -104,9 +117,22 @@ func checkSize(raw string, limit int) error {
 func Digest(raw string) [sha256.Size]byte {
 	var buffer [2 << 10]byte
 	if len(raw) > len(buffer) {
-		return sha256.Sum256([]byte(raw))
+		return digestInPieces(raw)
 	}
 	return sha256.Sum256(buffer[:copy(buffer[:], raw)])
+}
+
+// digestInPieces is Digest without a copy of the whole text.
+func digestInPieces(raw string) (digest [sha256.Size]byte) {
+	hash := sha256.New()
+	buffer := make([]byte, 4<<10)
+	for raw != "" {
+		n := copy(buffer, raw)
+		hash.Write(buffer[:n])
+		raw = raw[n:]
+	}
+	hash.Sum(digest[:0])
+	return digest
 }
 
 // strictBase64 is base64url without padding (RFC 7515 §2), and without stray bits in the last
@@ -116,11 +142,11 @@ var strictBase64 = base64.RawURLEncoding.Strict()
 // cutSignature sets signed, and the signature of a remembered token. That signature was decoded
 // before, so decoding it cannot fail.
 func (t *compactJWS) cutSignature() {
-	if t.signed != nil {
+	if t.signed != "" {
 		return
 	}
 	end := strings.LastIndexByte(t.raw, '.')
-	t.signed = []byte(t.raw[:end])
+	t.signed = t.raw[:end]
 	if t.remembered {
 		t.signature, _ = strictBase64.DecodeString(t.raw[end+1:])
 	}
@@ -166,8 +192,8 @@ func shortened(text string) string {
 
 // readHeader takes algorithm and key ID from the header, and refuses what would give the token
 // another meaning. checkType checks its typ.
-func (t *compactJWS) readHeader(text []byte, checkType func(map[string]any) error) error {
-	header, err := parseObject("header", text, "header", registeredHeaders)
+func (t *compactJWS) readHeader(checkType func(map[string]any) error) error {
+	header, err := parseObject("header", t.headerText, "header", registeredHeaders)
 	if err != nil {
 		return err
 	}
@@ -282,7 +308,7 @@ var algorithmNames = namesOf(append(Algorithms(), "HS256", "HS384", "HS512", "Ed
 // parseObject reads a part of the token, whose members are called claims or headers. It refuses
 // members that become one of the exact names by Unicode case folding.
 func parseObject(
-	part string, text []byte, member string, exact names,
+	part, text, member string, exact names,
 ) (map[string]any, error) {
 	object, err := decodeObject(part, text)
 	if err != nil {
@@ -295,8 +321,8 @@ func parseObject(
 }
 
 // decodeObject decodes a part of the token.
-func decodeObject(part string, text []byte) (map[string]any, error) {
-	object, err := document.Object(text)
+func decodeObject(part, text string) (map[string]any, error) {
+	object, err := document.ObjectOf(text)
 	switch {
 	case errors.Is(err, document.ErrDuplicate):
 		return nil, newError(tokenDuplicateMember, "the token's %s: %w", part, err)

@@ -52,14 +52,14 @@ func (v *Verifier) Compare(raw string) *Comparison {
 	c := &comparison{verifier: v, by: &issuer{}, now: v.config.Now()}
 	form := c.add("form", formOf(raw),
 		fmt.Sprintf("3 parts, at most %d bytes", v.config.MaxSize))
-	token, header, err := decodeParts(raw, v.config.MaxSize)
+	c.token = new(compactJWS)
+	err := c.token.decode(raw, v.config.MaxSize)
 	form.judge(err)
 	if err != nil {
 		return &c.Comparison
 	}
-	c.token = token
 	c.readPayload()
-	c.compareHeader(header)
+	c.compareHeader()
 	c.compareClaims()
 	return &c.Comparison
 }
@@ -147,8 +147,8 @@ func (c *comparison) readPayload() {
 }
 
 // compareHeader compares the header and the signature.
-func (c *comparison) compareHeader(text []byte) {
-	header, err := decodeObject("header", text)
+func (c *comparison) compareHeader() {
+	header, err := decodeObject("header", c.token.headerText)
 	if err != nil {
 		c.add("header", "not readable", "one JSON object").judge(err)
 		return

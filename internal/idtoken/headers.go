@@ -23,16 +23,16 @@ type header struct {
 	typ string
 }
 
-func (h *headers) find(text []byte) (header, bool) {
+func (h *headers) find(text string) (header, bool) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	found, ok := h.known[string(text)]
+	found, ok := h.known[text]
 	return found, ok
 }
 
 // add remembers the header of a token that was verified. If there are too many, it forgets all
 // others.
-func (h *headers) add(text []byte, says header) {
+func (h *headers) add(text string, says header) {
 	if len(text) > maxHeaderLength {
 		return
 	}
@@ -44,5 +44,5 @@ func (h *headers) add(text []byte, says header) {
 	if h.known == nil || len(h.known) >= maxHeaders {
 		h.known = map[string]header{}
 	}
-	h.known[string(text)] = says
+	h.known[text] = says
 }

@@ -3,6 +3,7 @@ package idtoken
 import (
 	"encoding/json"
 	"errors"
+	"sync"
 
 	"github.com/lestrrat-go/jwx/v2/jwa"
 	"github.com/lestrrat-go/jwx/v2/jwk"
@@ -13,17 +14,33 @@ import (
 // Only this file uses jwx. A panic of jwx becomes an error: on the goroutine of a fetch it would
 // end the process.
 
-// verifySigned tells whether the signature over the bytes is good. jws.Verify cannot be used: it
+// buffers have a []byte each for a text that jwx takes as bytes. A text is a token without its
+// signature, so it is cleared before its buffer is kept.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// maxBuffer is how many bytes a buffer may have that is kept.
+const maxBuffer = 64 << 10
+
+// verifySigned tells whether the signature over the text is good. jws.Verify cannot be used: it
 // parses the token itself, and verifies a text that it reassembles from the parts. White space
 // around the header's object gets lost in that. The reason why jwx refuses a signature is dropped,
 // because it would help nobody.
-func verifySigned(signed, signature []byte, algorithm string, material any) bool {
+func verifySigned(signed string, signature []byte, algorithm string, material any) bool {
+	buffer := buffers.Get().(*[]byte)
+	text := append((*buffer)[:0], signed...)
+	defer func() {
+		clear(text)
+		if cap(text) <= maxBuffer {
+			*buffer = text
+			buffers.Put(buffer)
+		}
+	}()
 	return guard.Call(func() error {
 		verifier, err := jws.NewVerifier(jwa.SignatureAlgorithm(algorithm))
 		if err != nil {
 			return err
 		}
-		return verifier.Verify(signed, signature, material)
+		return verifier.Verify(text, signature, material)
 	}) == nil
 }
 

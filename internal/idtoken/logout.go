@@ -58,14 +58,15 @@ func (v *Verifier) VerifyLogout(ctx context.Context, raw string) (*Logout, error
 // readLogout reads a token apart from what is remembered of ID tokens: a header with the type of
 // logout tokens must not be taken for one of theirs.
 func (v *Verifier) readLogout(raw string) (*compactJWS, error) {
-	token, header, err := decodeParts(raw, v.config.MaxSize)
-	if err != nil {
+	token := new(compactJWS)
+	if err := token.decode(raw, v.config.MaxSize); err != nil {
 		return nil, err
 	}
-	if err := token.readHeader(header, checkLogoutType); err != nil {
+	if err := token.readHeader(checkLogoutType); err != nil {
 		return nil, err
 	}
 	token.digest = Digest(raw)
+	var err error
 	token.claims, err = parseObject("payload", token.payload, "claim", logoutClaims)
 	if err != nil {
 		return nil, token.origin("").refused(err)

@@ -49,7 +49,7 @@ type memoEntry struct {
 	digest [sha256.Size]byte
 	// content has no claims before the token is seen for the second time: most are seen once.
 	content
-	payload []byte    // what the claims are read from; nil after that
+	payload string    // what the claims are read from; empty after that
 	end     time.Time // from here on no check of the dates passes
 	size    int
 }
@@ -92,7 +92,7 @@ func (m *memo) keepClaims(t *compactJWS) {
 	}
 	entry := element.Value.(*memoEntry)
 	entry.claims, entry.nested = t.claims, t.nested
-	entry.payload = nil
+	entry.payload = ""
 }
 
 // remember keeps a token that has just passed every check until the time end. A token that would

@@ -5,7 +5,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/rsa"
-	"crypto/sha256"
+	"io"
 	"slices"
 	"strings"
 )
@@ -121,7 +121,7 @@ func (t *compactJWS) verifyWith(k key) error {
 		return err
 	}
 	t.verifiedBy = k.id
-	t.signedSHA256 = sha256.Sum256(t.signed)
+	t.signedSHA256 = Digest(t.signed)
 	return nil
 }
 
@@ -148,7 +148,7 @@ func (t *compactJWS) hasSaltOf(hash crypto.Hash, k key) bool {
 		return false
 	}
 	digest := hash.New()
-	digest.Write(t.signed)
+	_, _ = io.WriteString(digest, t.signed) // never fails
 	strict := &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}
 	return rsa.VerifyPSS(public, hash, digest.Sum(nil), t.signature, strict) == nil
 }

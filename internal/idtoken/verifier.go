@@ -272,9 +272,8 @@ func (v *Verifier) VerifyActor(
 func (v *Verifier) verifyAs(
 	ctx context.Context, raw string, digest [sha256.Size]byte, actor bool,
 ) (*Claims, error) {
-	var known compactJWS // on this stack: most tokens are remembered
-	token, err := v.read(raw, digest, &known)
-	if err != nil {
+	token := new(compactJWS)
+	if err := v.read(token, raw, digest); err != nil {
 		return nil, err
 	}
 	by, err := v.findIssuer(token)
@@ -298,36 +297,30 @@ func (v *Verifier) verifyAs(
 	return claims, nil
 }
 
-// read returns a token with its claims. The claims are unverified unless the token is remembered. A
-// remembered token is written into known.
-func (v *Verifier) read(
-	raw string, digest [sha256.Size]byte, known *compactJWS,
-) (*compactJWS, error) {
+// read reads a token and its claims. The claims are unverified unless the token is remembered.
+func (v *Verifier) read(token *compactJWS, raw string, digest [sha256.Size]byte) error {
 	if err := checkSize(raw, v.config.MaxSize); err != nil {
-		return nil, err
+		return err
 	}
-	token := known
-	if !v.memo.recall(known, raw, digest) {
-		parsed, err := parseCompact(raw, v.config.MaxSize, v.headers)
-		if err != nil {
-			return nil, err
+	if !v.memo.recall(token, raw, digest) {
+		if err := token.parse(raw, v.config.MaxSize, v.headers); err != nil {
+			return err
 		}
-		parsed.digest = digest
-		token = parsed
+		token.digest = digest
 	}
 	if token.claims != nil {
-		return token, nil
+		return nil
 	}
 	claims, err := parseObject("payload", token.payload, "claim", decidingClaims)
 	if err != nil {
-		return nil, token.origin("").refused(err)
+		return token.origin("").refused(err)
 	}
 	token.claims = claims
 	if token.remembered {
 		token.nested = jsonvalue.Nested(claims)
 		v.memo.keepClaims(token)
 	}
-	return token, nil
+	return nil
 }
 
 // findIssuer finds the issuer of a token's claims. It notes the claims that say which tenant's or
@@ -394,8 +387,8 @@ func (v *Verifier) readClaims(token *compactJWS, by *issuer, actor bool) (*Claim
 // VerifySignature checks a token's form, algorithm and signature as Verify does, and not its
 // claims: third-party test vectors have payloads that are not claims.
 func (v *Verifier) VerifySignature(ctx context.Context, iss, raw string) error {
-	token, err := parseCompact(raw, v.config.MaxSize, v.headers)
-	if err != nil {
+	token := new(compactJWS)
+	if err := token.parse(raw, v.config.MaxSize, v.headers); err != nil {
 		return err
 	}
 	by, err := v.issuer(iss)

@@ -42,7 +42,7 @@ const (
 // Parse reads a session policy. What it does not know is an error: it cannot be combined with
 // anything.
 func Parse(text string) (*Policy, error) {
-	top, err := document.Object([]byte(text))
+	top, err := document.ObjectOf(text)
 	if err != nil {
 		return nil, fmt.Errorf("the policy is not one JSON object: %w", err)
 	}

@@ -158,7 +158,7 @@ func CheckPolicyTexts(policy string, arns []string) error {
 	if policy == "" {
 		return nil
 	}
-	if _, err := document.Object([]byte(policy)); err != nil {
+	if _, err := document.ObjectOf(policy); err != nil {
 		return fmt.Errorf("the session policy is not one JSON object: %w", err)
 	}
 	if !isPolicyText(policy) {
