@@ -16,8 +16,6 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
-
-	"github.com/seed055b7978/delegation/internal/document"
 )
 
 // Error says why a call of AssumeRoleWithSAML failed: AWS's own refusal, or a failure on the way.
@@ -106,14 +104,9 @@ func causeOf(
 	if errors.As(err, &decoding) || status == 200 {
 		return answerIncomplete, errors.New("the answer cannot be read")
 	}
-	var withCause *explainedError
-	if errors.As(err, &withCause) {
-		return unavailable, withCause
-	}
 	var transport *url.Error
 	if errors.As(err, &transport) {
-		// The texts of some of net/http's errors repeat what is not HTTP in an answer.
-		return unavailable, document.Unanswered(context.Background(), transport.Err)
+		return unavailable, Unanswered(context.Background(), err)
 	}
 	var send *smithyhttp.RequestSendError
 	if errors.As(err, &send) {

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -8,6 +9,16 @@ import (
 
 	"github.com/seed055b7978/delegation/internal/document"
 )
+
+// Unanswered returns why a request through a [BoundedClient] has no whole answer, with what the
+// environment contributed. Like [document.Unanswered], it repeats nothing of an answer.
+func Unanswered(ctx context.Context, err error) error {
+	var withCause *explainedError
+	if errors.As(err, &withCause) {
+		return withCause
+	}
+	return document.Unanswered(ctx, err)
+}
 
 // explained adds to the error of a failed request what the environment contributed: the proxy that
 // it went through, or a CA bundle without the server's CA. The errors of net/http say neither. A

@@ -8,6 +8,7 @@ import (
 	"crypto/rsa"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/big"
 	"net/http"
@@ -25,6 +26,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azkeys"
 
+	"github.com/seed055b7978/delegation/signer/internal/answer"
 	"github.com/seed055b7978/delegation/signer/internal/key"
 )
 
@@ -95,8 +97,10 @@ func Open(ctx context.Context, uri string, o Options) (key.Key, error) {
 			TryTimeout:    tryTimeout,
 		},
 	}
+	login := client
+	login.PerRetryPolicies = []policy.Policy{noting{}}
 	credential, err := azidentity.NewDefaultAzureCredential(
-		&azidentity.DefaultAzureCredentialOptions{ClientOptions: client})
+		&azidentity.DefaultAzureCredentialOptions{ClientOptions: login})
 	if err != nil {
 		return nil, key.Permanent(credentialsRemedy, "no credentials for Azure: %s",
 			key.Short(err.Error()))
@@ -205,7 +209,10 @@ func (k *vaultKey) Sign(ctx context.Context, hash crypto.Hash, digest []byte) ([
 // tokens marks the errors of requests for access tokens. The same calls return them and all others.
 type tokens struct{ credential azcore.TokenCredential }
 
-type tokenError struct{ error }
+type tokenError struct {
+	error
+	last *answer.Last // of the requests for the token
+}
 
 func (e tokenError) Unwrap() error { return e.error }
 
@@ -215,11 +222,28 @@ func (tokenError) NonRetriable() {}
 func (t tokens) GetToken(
 	ctx context.Context, o policy.TokenRequestOptions,
 ) (azcore.AccessToken, error) {
-	token, err := t.credential.GetToken(ctx, o)
+	last := new(answer.Last)
+	token, err := t.credential.GetToken(context.WithValue(ctx, lastKey{}, last), o)
 	if err != nil {
-		return azcore.AccessToken{}, tokenError{err}
+		return azcore.AccessToken{}, tokenError{err, last}
 	}
 	return token, nil
+}
+
+// noting notes each request for an access token in the Last of the call.
+type noting struct{}
+
+// lastKey is the key of a call's Last in its context.
+type lastKey struct{}
+
+// Do implements policy.Policy.
+func (noting) Do(r *policy.Request) (*http.Response, error) {
+	response, err := r.Next()
+	last, ok := r.Raw().Context().Value(lastKey{}).(*answer.Last)
+	if !ok {
+		last = new(answer.Last)
+	}
+	return response, last.Note(response, err)
 }
 
 // permission is the permission that a call needs: in an access policy, and as an action of a role.
@@ -243,40 +267,40 @@ func (k *vaultKey) failureOf(p permission, err error) error {
 		return k.refusal(p, refused)
 	}
 	return key.Temporary("look at DNS, the proxy and the firewall between the service and the "+
-		"vault", "no answer from Key Vault: %s", key.Short(cause(err)))
-}
-
-// cause removes the method and the URL that net/http puts in front of an error.
-func cause(err error) string {
-	text := err.Error()
-	if _, after, found := strings.Cut(text, `": `); found {
-		return after
-	}
-	return text
+		"vault", "no answer from Key Vault: %s", answer.Missing(err))
 }
 
 var entraCode = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`AADSTS[0-9]+`) })
 
+// tokenFailure makes the error for a call without an access token. Of an answer it has the status
+// and Entra ID's code, because the rest can have tokens and name accounts.
 func tokenFailure(err tokenError) error {
+	status, text := err.last.Explain(err.error)
 	var failed *azidentity.AuthenticationFailedError
-	if !errors.As(err, &failed) {
-		return key.Permanent(credentialsRemedy, "no credentials for Azure: %s",
-			key.Short(err.Error()))
+	hasFailed := errors.As(err, &failed)
+	var refused *http.Response
+	if hasFailed && failed.RawResponse != nil {
+		refused = failed.RawResponse
+		status = refused.StatusCode
 	}
-	answer := failed.RawResponse
-	if answer == nil {
-		return key.Temporary("look at the network between the service and Entra ID",
-			"no access token for Azure: %s", key.Short(failed.Error()))
-	}
-	if answer.StatusCode == http.StatusTooManyRequests || answer.StatusCode >= 500 {
+	switch {
+	case status == http.StatusTooManyRequests || status >= 500:
 		return key.Temporary("wait until Entra ID works; https://azure.status.microsoft shows "+
-			"outages", "no access token for Azure: Entra ID answered with %d", answer.StatusCode)
+			"outages", "no access token for Azure: Entra ID answered with %d", status)
+	case refused != nil:
+		body, _ := runtime.Payload(refused)
+		return key.Permanent(credentialsRemedy+"; https://login.microsoftonline.com/error explains "+
+			"codes", "no access token for Azure: Entra ID answered with %d %s", status,
+			entraCode().Find(body))
+	case status != 0:
+		text = fmt.Sprintf("the token endpoint answered with %d, and no token of the expected form",
+			status)
 	}
-	// The rest of the answer is left out, because it can name accounts.
-	body, _ := runtime.Payload(answer)
-	return key.Permanent(credentialsRemedy+"; https://login.microsoftonline.com/error explains "+
-		"codes", "no access token for Azure: Entra ID answered with %d %s", answer.StatusCode,
-		entraCode().Find(body))
+	if hasFailed {
+		return key.Temporary("look at the network between the service and Entra ID",
+			"no access token for Azure: %s", key.Short(text))
+	}
+	return key.Permanent(credentialsRemedy, "no credentials for Azure: %s", key.Short(text))
 }
 
 // refusal reads an error of Key Vault's:

@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"math/big"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -523,7 +524,7 @@ func TestTokens(t *testing.T) {
 		"throttled": {answer(429, ""), "Entra ID answered with 429", "wait", true},
 		"no answer": {
 			func(http.ResponseWriter) bool { panic(http.ErrAbortHandler) },
-			"no access token for Azure", "network", true,
+			"no access token for Azure: EOF", "network", true,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -535,6 +536,71 @@ func TestTokens(t *testing.T) {
 				t.Error("Key Vault was called without a token")
 			}
 		})
+	}
+}
+
+// TestOddAnswers: no error repeats anything of an answer that is not of the expected form, whoever
+// sent it.
+func TestOddAnswers(t *testing.T) {
+	for i, odd := range loopback.Odd(accessToken) {
+		t.Run(fmt.Sprint("Key Vault ", i), func(t *testing.T) {
+			v := newVault(t)
+			v.calls = func(w http.ResponseWriter, _ *http.Request) bool {
+				loopback.Raw(t, w, odd)
+				return true
+			}
+			_, err := v.open(uri)
+			wantNoSecret(t, err, "Key Vault")
+		})
+		t.Run(fmt.Sprint("Entra ID ", i), func(t *testing.T) {
+			v := newVault(t)
+			v.tokens = func(w http.ResponseWriter) bool {
+				loopback.Raw(t, w, odd)
+				return true
+			}
+			_, err := v.open(uri)
+			wantNoSecret(t, err, "no access token for Azure: ")
+		})
+		t.Run(fmt.Sprint("metadata service ", i), func(t *testing.T) {
+			v := newVault(t)
+			setCredentials(t)
+			t.Setenv("AZURE_TOKEN_CREDENTIALS", "ManagedIdentityCredential")
+			metadata := httptest.NewServer(http.HandlerFunc(
+				func(w http.ResponseWriter, _ *http.Request) { loopback.Raw(t, w, odd) }))
+			defer metadata.Close()
+			t.Setenv("IDENTITY_ENDPOINT", metadata.URL)
+			t.Setenv("IDENTITY_HEADER", "x")
+			_, err := azure.Open(t.Context(), uri, azure.Options{
+				Transport: &http.Client{Transport: bothSchemes{
+					loopback.New(t, map[string]http.Handler{host: v}),
+				}},
+				RetryDelay: time.Nanosecond,
+				Log:        slog.New(slog.DiscardHandler),
+			})
+			wantNoSecret(t, err, "for Azure: ")
+		})
+	}
+}
+
+// bothSchemes sends plain HTTP where the request says.
+type bothSchemes struct{ secure http.RoundTripper }
+
+func (b bothSchemes) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Scheme == "http" {
+		return http.DefaultTransport.RoundTrip(r)
+	}
+	return b.secure.RoundTrip(r)
+}
+
+func wantNoSecret(t *testing.T, err error, text string) {
+	t.Helper()
+	var failure *key.Failure
+	if !errors.As(err, &failure) || !strings.Contains(failure.Text, text) {
+		t.Errorf("got %v, want %q", err, text)
+		return
+	}
+	if strings.Contains(failure.Text+failure.Remedy, accessToken[:5]) {
+		t.Errorf("the answer is told: %+v", failure)
 	}
 }
 

@@ -20,9 +20,11 @@ import (
 	"sync"
 	"time"
 
+	"cloud.google.com/go/compute/metadata"
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/google"
 
+	"github.com/seed055b7978/delegation/signer/internal/answer"
 	"github.com/seed055b7978/delegation/signer/internal/key"
 )
 
@@ -93,15 +95,18 @@ func Open(ctx context.Context, uri string, o Options) (key.Key, error) {
 		o.Now = time.Now
 	}
 	// Access tokens are fetched for as long as the program runs, through the same transport.
-	lasting := context.WithValue(context.WithoutCancel(ctx), oauth2.HTTPClient,
-		&http.Client{Transport: o.Transport, Timeout: attemptTimeout})
+	last := new(answer.Last)
+	lasting := context.WithValue(context.WithoutCancel(ctx), oauth2.HTTPClient, &http.Client{
+		Transport: answer.Transport{Base: o.Transport, Last: last},
+		Timeout:   attemptTimeout,
+	})
 	credentials, err := google.FindDefaultCredentials(lasting, scope)
 	if err != nil {
 		return nil, key.Permanent(credentialsRemedy, "no credentials for Google Cloud: %s",
 			key.Short(err.Error()))
 	}
 	v := &version{name: match[1], wait: o.Wait}
-	v.tokens = &tokens{source: credentials.TokenSource, now: o.Now}
+	v.tokens = &tokens{source: credentials.TokenSource, last: last, now: o.Now}
 	v.client = &http.Client{
 		Transport: o.Transport,
 		Timeout:   attemptTimeout,
@@ -249,7 +254,7 @@ func (v *version) attempt(
 	}
 	token, err := v.tokens.get(ctx)
 	if err != nil {
-		return noToken{tokenFailure(err)}
+		return noToken{err}
 	}
 	token.SetAuthHeader(request)
 	response, err := v.client.Do(request)
@@ -276,6 +281,7 @@ func (v *version) attempt(
 // longer than its context: Token of a source has no context, and holds a lock.
 type tokens struct {
 	source oauth2.TokenSource
+	last   *answer.Last // of the source's requests
 	now    func() time.Time
 
 	mu       sync.Mutex
@@ -297,7 +303,7 @@ func (t *tokens) get(ctx context.Context) (*oauth2.Token, error) {
 	case <-f.done:
 		return f.token, f.err
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, tokenFailure(ctx.Err(), 0, ctx.Err().Error())
 	}
 }
 
@@ -337,10 +343,13 @@ func (t *tokens) run(f *fetch) {
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		if f.err != nil {
+			status, text := t.last.Explain(f.err)
+			f.err = tokenFailure(f.err, status, text)
 			t.failedAt = t.now()
 		}
 		close(f.done)
 	}()
+	t.last.Forget()
 	f.token, f.err = t.source.Token()
 }
 
@@ -352,30 +361,43 @@ func (e noToken) Unwrap() error { return e.error }
 // unreachable makes the error for a call that Cloud KMS did not answer.
 func unreachable(err error) error {
 	return key.Temporary("look at DNS, the proxy and the firewall between the service and "+
-		"cloudkms.googleapis.com", "no answer from Cloud KMS: %s", key.Short(cause(err)))
+		"cloudkms.googleapis.com", "no answer from Cloud KMS: %s", answer.Missing(err))
 }
 
-// tokenFailure makes the error for a call without an access token.
-func tokenFailure(err error) error {
-	var refused *oauth2.RetrieveError
-	if !errors.As(err, &refused) || refused.Response == nil {
-		return key.Temporary("look at the credentials file, and at the network between the "+
-			"service and the token endpoint", "no access token for Google Cloud: %s",
-			key.Short(cause(err)))
+// tokenFailure makes the error for a call without an access token: of an answer with this status,
+// or with 0, of no answer. Nothing of an answer is in it, because it can have tokens and name
+// accounts.
+func tokenFailure(err error, status int, text string) error {
+	const none = "no access token for Google Cloud: "
+	// The client for the metadata server is a package variable, which no transport of ours sees.
+	var refused *metadata.Error
+	if errors.As(err, &refused) {
+		status = refused.Code
 	}
-	status := refused.Response.StatusCode
-	if status == http.StatusTooManyRequests || status >= 500 {
+	switch {
+	case strings.HasPrefix(text, "oauth2/google: invalid token JSON"): // of the metadata server
+		return key.Temporary(tokenRemedy, none+"the metadata server answered with no token of the "+
+			"expected form")
+	case status == 0:
+		// The answer of a program that supplies tokens comes last.
+		text, _, _ = strings.Cut(text, "\nResponse:")
+		return key.Temporary(tokenRemedy, none+"%s", key.Short(cause(text)))
+	case status == http.StatusTooManyRequests || status >= 500:
 		return key.Temporary("wait until the token endpoint works",
-			"no access token for Google Cloud: the token endpoint answered with %d", status)
+			none+"the token endpoint answered with %d", status)
+	case status < 400:
+		return key.Temporary(tokenRemedy,
+			none+"the token endpoint answered with %d, and no token of the expected form", status)
 	}
-	// The rest of the answer is left out, because it can name accounts.
 	return key.Permanent(credentialsRemedy+"; the account must exist, and its key not be revoked",
-		"no access token for Google Cloud: the token endpoint answered with %d", status)
+		none+"the token endpoint answered with %d", status)
 }
+
+const tokenRemedy = "look at the credentials file, and at the network between the service and the " +
+	"token endpoint"
 
 // cause removes the method and the URL that net/http puts in front of an error.
-func cause(err error) string {
-	text := err.Error()
+func cause(text string) string {
 	if _, after, found := strings.Cut(text, `": `); found {
 		return after
 	}

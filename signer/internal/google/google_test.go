@@ -18,6 +18,7 @@ import (
 	"hash/crc32"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -491,10 +492,10 @@ func TestTokens(t *testing.T) {
 		},
 		"down":      {answer(503, ""), "token endpoint answered with 503", "wait", true},
 		"throttled": {answer(429, ""), "token endpoint answered with 429", "wait", true},
-		"no JSON":   {answer(200, "<"), "token for Google Cloud: oauth2", "network", true},
+		"no JSON":   {answer(200, "<"), "answered with 200, and no token", "network", true},
 		"no answer": {
 			func(http.ResponseWriter) bool { panic(http.ErrAbortHandler) },
-			"no access token for Google Cloud", "network", true,
+			"no access token for Google Cloud: EOF", "network", true,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -506,6 +507,64 @@ func TestTokens(t *testing.T) {
 				t.Error("Cloud KMS was called without a token")
 			}
 		})
+	}
+}
+
+// TestOddAnswers: no error repeats anything of an answer that is not of the expected form, whoever
+// sent it.
+func TestOddAnswers(t *testing.T) {
+	for i, odd := range loopback.Odd(secret) {
+		t.Run(fmt.Sprint("Cloud KMS ", i), func(t *testing.T) {
+			c := newCloud(t)
+			c.calls = func(w http.ResponseWriter, _ *http.Request) bool {
+				loopback.Raw(t, w, odd)
+				return true
+			}
+			_, err := c.open(uri)
+			wantNoSecret(t, err, "Cloud KMS")
+		})
+		t.Run(fmt.Sprint("token endpoint ", i), func(t *testing.T) {
+			c := newCloud(t)
+			c.tokens = func(w http.ResponseWriter) bool {
+				loopback.Raw(t, w, odd)
+				return true
+			}
+			_, err := c.open(uri)
+			wantNoSecret(t, err, "no access token for Google Cloud: ")
+		})
+		t.Run(fmt.Sprint("metadata server ", i), func(t *testing.T) {
+			t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", "")
+			t.Setenv("HOME", t.TempDir())
+			server := httptest.NewServer(http.HandlerFunc(
+				func(w http.ResponseWriter, r *http.Request) {
+					if strings.HasSuffix(r.URL.Path, "/universe-domain") {
+						http.NotFound(w, r)
+						return
+					}
+					loopback.Raw(t, w, odd)
+				}))
+			defer server.Close()
+			t.Setenv("GCE_METADATA_HOST", server.Listener.Addr().String())
+			// The client for the metadata server makes several attempts itself.
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			_, err := google.Open(ctx, uri, google.Options{
+				Wait: func(context.Context, time.Duration) error { return context.Canceled },
+			})
+			wantNoSecret(t, err, "no access token for Google Cloud: ")
+		})
+	}
+}
+
+func wantNoSecret(t *testing.T, err error, text string) {
+	t.Helper()
+	var failure *key.Failure
+	if !errors.As(err, &failure) || !strings.Contains(failure.Text, text) {
+		t.Errorf("got %v, want %q", err, text)
+		return
+	}
+	if strings.Contains(failure.Text+failure.Remedy, secret[:8]) {
+		t.Errorf("the answer is told: %+v", failure)
 	}
 }
 

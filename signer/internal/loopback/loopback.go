@@ -9,10 +9,13 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
+	"io"
 	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 )
@@ -75,4 +78,41 @@ func certificateFor(t *testing.T, names []string) tls.Certificate {
 		t.Fatal(err)
 	}
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: private, Leaf: leaf}
+}
+
+// Odd returns answers that are not HTTP, or that net/http and SDKs cannot read for another reason.
+// Each has the secret in the place that errors quote.
+func Odd(secret string) []string {
+	const ok = "HTTP/1.1 200 OK\r\n"
+	long := func(body string) string {
+		return fmt.Sprintf("%sContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", ok,
+			len(body), body)
+	}
+	return []string{
+		`{"access_token":"` + secret + `"}`,
+		"HTTP/1.1 " + secret + "\r\n\r\n",
+		ok + secret + "\r\n\r\n",
+		ok + "Content-Length: " + secret + "\r\n\r\n",
+		ok + "Transfer-Encoding: " + secret + "\r\n\r\n",
+		ok + "Transfer-Encoding: chunked\r\n\r\n0\r\n" + secret + "\r\n\r\n",
+		"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: https://%z" + secret + "\r\n\r\n",
+		long(secret),
+		long(`{"access_token":"` + secret + `"`),
+		long(`{"access_token":["` + secret + `"]}`),
+		long(`{"expiry":"` + secret + `","expires_in":"` + secret + `","value":"` + secret + `"}`),
+		strings.Replace(long(secret), "200 OK", "400 Bad Request", 1),
+		strings.Replace(long(secret), "200 OK", "403 "+secret, 1),
+	}
+}
+
+// Raw answers a request with bytes that need not be HTTP.
+func Raw(t *testing.T, w http.ResponseWriter, text string) {
+	t.Helper()
+	connection, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer func() { _ = connection.Close() }()
+	_, _ = io.WriteString(connection, text)
 }

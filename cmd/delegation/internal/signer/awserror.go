@@ -6,9 +6,21 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/textproto"
 	"net/url"
+	"regexp"
+	"strconv"
 	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/seed055b7978/delegation/internal/session"
 )
 
 const wrongKeyRemedy = "name an asymmetric key of usage SIGN_VERIFY and spec RSA_2048, RSA_3072 " +
@@ -73,7 +85,9 @@ func (s *awsSigner) refusal(action string, response *http.Response, body []byte)
 	_ = json.Unmarshal(body, &answer) // without a type, the status decides
 	kind := answer.Type[strings.LastIndex(answer.Type, "#")+1:]
 	kind, _, _ = strings.Cut(kind, ":")
-	text := action + ": " + printable(response.Status)
+	// The rest of the status line is whatever the server sent.
+	text := strings.TrimSpace(fmt.Sprintf("%s: %d %s", action, response.StatusCode,
+		http.StatusText(response.StatusCode)))
 	if kind != "" {
 		text = fmt.Sprintf("%s: %s: %s", action, printable(kind), printable(answer.Message))
 	}
@@ -103,16 +117,69 @@ func (s *awsSigner) remedy(text, action string) string {
 	return strings.NewReplacer("ACTION", action, "KEY", key, "REGION", s.region).Replace(text)
 }
 
-// unreachable makes the error of a call that got no answer.
+// unreachable makes the error of a call that got no whole answer. It repeats nothing of an answer
+// that cannot be read.
 func unreachable(action string, err error) error {
-	var failed *url.Error
-	if errors.As(err, &failed) {
-		err = failed.Err
-	}
-	text := printable(err.Error())
-	if errors.Is(err, context.DeadlineExceeded) {
+	text := session.Unanswered(context.Background(), err).Error()
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
 		text = "no answer after " + attemptTimeout.String()
+	case errors.As(err, &tooLarge):
+		text = fmt.Sprintf("the answer is larger than %d bytes", tooLarge.Limit)
 	}
-	return temporary(action+": "+text, "try again; check the network path to KMS (proxy, VPC "+
-		"endpoint, endpoint override)")
+	return temporary(action+": "+printable(text), "try again; check the network path to KMS "+
+		"(proxy, VPC endpoint, endpoint override)")
 }
+
+// sdkCause says why the SDK found no configuration or no credentials. The answers of STS, of the
+// metadata endpoint and of a credential_process can have credentials, and the SDK's texts repeat
+// what it cannot read of them. Of an answer, only an error of the expected form is repeated.
+func sdkCause(err error) string {
+	text := sdkCauseText(err)
+	var operation *smithy.OperationError
+	if errors.As(err, &operation) && text != err.Error() {
+		text = operation.Service() + " " + operation.Operation() + ": " + text
+	}
+	return printable(text)
+}
+
+func sdkCauseText(err error) string {
+	const unreadable = "an answer cannot be read"
+	if errors.As(err, new(*processcreds.ProviderError)) &&
+		strings.Contains(err.Error(), "parse failed of process output") {
+		return "the output of credential_process is not the expected JSON"
+	}
+	var refusal smithy.APIError
+	if errors.As(err, &refusal) {
+		if errorCode().MatchString(refusal.ErrorCode()) {
+			return refusal.ErrorCode() + ": " + refusal.ErrorMessage()
+		}
+		// The SDK takes any body for the message of an error without a code.
+		return "an answer has no error code"
+	}
+	for _, kind := range []any{
+		new(*smithy.DeserializationError), new(*json.SyntaxError), new(*json.UnmarshalTypeError),
+		new(*time.ParseError), new(*strconv.NumError),
+	} {
+		if errors.As(err, kind) {
+			return unreadable
+		}
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) { // of JSON that is cut off
+		return unreadable
+	}
+	var answered *smithyhttp.ResponseError
+	if errors.As(err, &answered) {
+		return fmt.Sprintf("the answer was %d", answered.HTTPStatusCode())
+	}
+	if errors.As(err, new(*url.Error)) || errors.As(err, new(textproto.ProtocolError)) {
+		return session.Unanswered(context.Background(), err).Error()
+	}
+	return err.Error()
+}
+
+// errorCode is the form of AWS's error codes.
+var errorCode = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\A[A-Za-z][A-Za-z0-9._:-]{1,99}\z`)
+})

@@ -83,7 +83,7 @@ func openAWS(ctx context.Context, asked Key) (*awsSigner, error) {
 	}
 	found, err := config.LoadDefaultConfig(ctx, options...)
 	if err != nil {
-		return nil, refused(printable(err.Error()), "correct the configuration of the AWS SDK")
+		return nil, refused(sdkCause(err), "correct the configuration of the AWS SDK")
 	}
 	s := &awsSigner{
 		uri:         asked.URI,
@@ -234,7 +234,7 @@ func configuredEndpoint(ctx context.Context, found aws.Config) (string, error) {
 		}
 		endpoint, set, err := p.GetServiceBaseEndpoint(ctx, "KMS")
 		if err != nil {
-			return "", refused(printable(err.Error()), "correct the configuration of the AWS SDK")
+			return "", refused(sdkCause(err), "correct the configuration of the AWS SDK")
 		}
 		if set {
 			return endpoint, nil
@@ -413,7 +413,7 @@ func (s *awsSigner) request(
 ) (*http.Request, error) {
 	credentials, err := s.credentials.Retrieve(ctx)
 	if err != nil {
-		return nil, temporary(action+": there are no AWS credentials: "+printable(err.Error()),
+		return nil, temporary(action+": there are no AWS credentials: "+sdkCause(err),
 			"give the service a role of its instance, pod or task, or AWS_ACCESS_KEY_ID and "+
 				"AWS_SECRET_ACCESS_KEY; in a container on EC2, set the instance's metadata option "+
 				"HttpPutResponseHopLimit to 2")

@@ -76,3 +76,6 @@ const (
 
 // STSAtAWS is stsAtAWS.
 func STSAtAWS() []func(*config.LoadOptions) error { return stsAtAWS() }
+
+// SDKCause is sdkCause.
+func SDKCause(err error) string { return sdkCause(err) }
