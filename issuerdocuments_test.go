@@ -522,7 +522,12 @@ func TestIssuerDocumentsConfig(t *testing.T) {
 			"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")}, nil,
 			[]string{"CAFile: certificate 1 of "}},
 		{"no files", delegation.Issuer{URL: issuerURL, CAFile: "/nowhere/ca",
-			BearerTokenFile: "/nowhere/token"}, nil, []string{"CAFile: ", "BearerTokenFile: "}},
+			BearerTokenFile: "/nowhere/token"}, nil, []string{
+			"CAFile: open /nowhere/ca: no such file or directory: " +
+				"name a file with the CA's certificate in PEM",
+			"BearerTokenFile: open /nowhere/token: no such file or directory: " +
+				"name a file with the token",
+		}},
 		{"a token and plain http", delegation.Issuer{URL: "http://dex:5556",
 			InsecureHTTPHosts: []string{"dex:5556"}, BearerTokenFile: token}, nil,
 			[]string{"BearerTokenFile is sent over https only"}},

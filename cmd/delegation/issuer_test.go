@@ -123,7 +123,9 @@ discovery_url: http://keycloak:8080/realms/a/.well-known/openid-configuration`, 
 url: https://tenant.example.com
 ca_file: nowhere.pem
 bearer_token_file: nowhere`, []string{"delegation.yaml:3: issuers[0].ca_file: ",
-			"delegation.yaml:4: issuers[0].bearer_token_file: ", "nowhere.pem: no such file"}},
+			"delegation.yaml:4: issuers[0].bearer_token_file: ",
+			"nowhere.pem: no such file or directory: name a file with the CA's certificate in PEM",
+			"nowhere: no such file or directory: name a file with the token"}},
 		"hosts and origins": {`
 url: https://tenant.example.com
 insecure_http_hosts: ["http://keycloak:8080"]

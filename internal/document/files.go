@@ -5,8 +5,10 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"regexp"
@@ -33,12 +35,20 @@ func ReadFile(name string, limit int64) ([]byte, error) {
 	return text, err
 }
 
+// withRemedy adds what to do to the error for a file that does not exist.
+func withRemedy(err error, remedy string) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: %s", err, remedy)
+	}
+	return err
+}
+
 // ReadCAs reads a file of certificates in PEM, and nothing else. It also returns the text of the
 // file, so that callers can compare files.
 func ReadCAs(name string) (pool *x509.CertPool, text []byte, err error) {
 	text, err = ReadFile(name, maxCAFile)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, withRemedy(err, "name a file with the CA's certificate in PEM")
 	}
 	pool = x509.NewCertPool()
 	found := 0
@@ -55,7 +65,8 @@ func ReadCAs(name string) (pool *x509.CertPool, text []byte, err error) {
 		found++
 	}
 	if found == 0 {
-		return nil, nil, fmt.Errorf("%s has no certificate in PEM", name)
+		return nil, nil, fmt.Errorf("%s has no certificate in PEM: name a file with the CA's "+
+			"certificate", name)
 	}
 	return pool, text, nil
 }
@@ -88,7 +99,7 @@ var bearerToken = sync.OnceValue(func() *regexp.Regexp {
 func ReadBearer(name string) (string, error) {
 	text, err := ReadFile(name, maxBearerFile)
 	if err != nil {
-		return "", err
+		return "", withRemedy(err, "name a file with the token")
 	}
 	token := bytes.TrimRight(text, "\r\n")
 	if !bearerToken().Match(token) {
