@@ -424,6 +424,26 @@ func TestReadme_Pasted(t *testing.T) {
 	}
 }
 
+// TestReadme_Unpublished: a command that installs a program of this module says that it fails until
+// the module is published. It goes with v0.1.0.
+func TestReadme_Unpublished(t *testing.T) {
+	installs := regexp.MustCompile(`seed055b7978/delegation/[a-z/-]+@latest`)
+	commands := 0
+	for _, page := range markdownPages(t) {
+		text := string(must(os.ReadFile(page)))
+		for _, at := range installs.FindAllStringIndex(text, -1) {
+			commands++
+			next := text[at[1]:min(at[1]+100, len(text))]
+			if !strings.Contains(next, "The module is not published yet.") {
+				t.Errorf("%s: after %s nothing says that it fails", page, text[at[0]:at[1]])
+			}
+		}
+	}
+	if commands < 3 {
+		t.Errorf("only %d commands are found", commands)
+	}
+}
+
 // TestReadme_Commands: every shell block of every page is run by a test, or has a reason not to be.
 func TestReadme_Commands(t *testing.T) {
 	tests := allTests(t)
