@@ -282,6 +282,27 @@ func TestInterop_Names(t *testing.T) {
 	}
 }
 
+// TestInterop_Merged: a list of the bucket that was on its way while uploads ended loses none of
+// them, and counts none twice.
+func TestInterop_Merged(t *testing.T) {
+	var got struct {
+		Lists         int
+		Before, After []string
+		About         string
+	}
+	browse(t, "merged", wide, "", &got, "list-type=2")
+	if want := []string{"early.png"}; got.Lists != 2 || !slices.Equal(got.Before, want) {
+		t.Errorf("after the first of %d lists: got %q, want %q", got.Lists, got.Before, want)
+	}
+	want := []string{"early.png", "late.png", "old.png"}
+	if !slices.Equal(got.After, want) {
+		t.Errorf("in the end: got %q, want %q", got.After, want)
+	}
+	if !strings.HasSuffix(got.About, "photo 1 of 3") {
+		t.Errorf("the viewer says %q", got.About)
+	}
+}
+
 // TestInterop_Cancel ends uploads before their request, in that of the thumbnail, and by a
 // sign-out.
 func TestInterop_Cancel(t *testing.T) {

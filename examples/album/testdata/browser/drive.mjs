@@ -324,6 +324,63 @@ const scenarios = {
     return report;
   },
 
+  // A list that is answered after uploads which ended in the meantime: it has one of them, and is
+  // too old for the other. Two clicks of a hurried user ask for it while uploads wait for the first.
+  async merged(album) {
+    const { page } = album;
+    await album.signIn("alice");
+    await album.find("#empty").waitFor();
+    await album.upload(await picture(page, "old.png", "#cc5533"));
+    await album.signOut();
+
+    step = "a list that fails";
+    await page.route(isList, (route) => route.abort());
+    await album.signIn("alice");
+    const retry = album.find("#album-problem button");
+    await retry.waitFor();
+    await page.setInputFiles("#files", [
+      await picture(page, "early.png", "#335577"), await picture(page, "late.png", "#55aa77"),
+    ]);
+    await page.unroute(isList);
+
+    step = "two lists at a time";
+    const listAgain = signal();
+    const mergeNow = signal();
+    const uploadLate = signal();
+    let lists = 0;
+    await page.route(isList, async (route) => {
+      if (++lists === 1) {
+        const response = await route.fetch();
+        const body = (await response.text()).replace(/<Contents>.*<\/Contents>/s, "");
+        await route.fulfill({ response, body });
+        return;
+      }
+      await listAgain.given;
+      const response = await route.fetch();
+      uploadLate.give();
+      await mergeNow.given;
+      await route.fulfill({ response });
+    });
+    await page.route((url) => url.pathname.endsWith("/alice/late.png"), async (route) => {
+      if (isPut(route.request())) await uploadLate.given;
+      await route.continue();
+    });
+    await retry.evaluate((one) => {
+      one.click();
+      one.click();
+    });
+    await album.photo("early.png").waitFor();
+    const before = await album.photos();
+    listAgain.give();
+    await album.photo("late.png").waitFor();
+    mergeNow.give();
+    await album.photo("old.png").waitFor();
+    const after = await album.photos();
+    await album.find('[data-name="late.png"] .thumb').click();
+    const about = await album.text("#viewer-about");
+    return { lists, before, after, about };
+  },
+
   // Uploads that end before they begin, in their midst, and at the sign-out.
   async cancel(album) {
     const { page } = album;
