@@ -78,9 +78,9 @@ func (r *rest) at(now time.Time) error {
 	return &err
 }
 
-// outageAfter is the second after an answer that the endpoint is away. It is for users with an
-// older answer only: what fails for one user must not keep the others from being asked for.
-func outageAfter(err error, now time.Time) rest {
+// secondAfter returns the second after a failure of the endpoint, and no rest for any other error.
+// In it, users with an older answer do not wait.
+func secondAfter(err error, now time.Time) rest {
 	var refused *refusal
 	if !errors.As(err, &refused) || !errors.Is(err, delegation.CodeProfileUnavailable) {
 		return rest{}

@@ -119,7 +119,10 @@ type Loader struct {
 	cache   *cache
 	flights map[key]*flight
 	rest    rest
-	outage  rest // in it, older answers are used without a request
+	// outage is a time in which nobody with an older answer waits for a request. They are still
+	// asked for: any user can have a subject for which the endpoint fails, and must not keep the
+	// profiles of others as they are.
+	outage rest
 }
 
 // key names a user.
@@ -331,9 +334,11 @@ func (l *Loader) load(ctx context.Context, of key) (map[string]any, error) {
 		return l.stale(held, of, now, err)
 	}
 	usable := l.isUsable(held, now)
-	if err := l.outage.at(now); err != nil && usable {
-		l.mu.Unlock()
-		return l.stale(held, of, now, err)
+	if usable {
+		if err := held.failed.at(now); err != nil {
+			l.mu.Unlock()
+			return l.stale(held, of, now, err)
+		}
 	}
 	f := l.flights[of]
 	if f == nil || f.ended.Before(ended) {
@@ -346,17 +351,21 @@ func (l *Loader) load(ctx context.Context, of key) (map[string]any, error) {
 		l.flights[of] = f
 		go l.fly(context.WithoutCancel(ctx), of, f)
 	}
+	outage := l.outage.at(now)
 	l.mu.Unlock()
-	var late <-chan time.Time // nil: wait for the answer, since nothing else can be used
+	if outage != nil && usable {
+		return l.stale(held, of, now, outage)
+	}
+	var tooLate <-chan time.Time // nil: wait for the answer, since nothing else can be used
 	if usable {
 		timer := time.NewTimer(patience(ctx, f))
 		defer timer.Stop()
-		late = timer.C
+		tooLate = timer.C
 	}
 	select {
 	case <-f.done:
-	case <-late:
-		return l.stale(held, of, now, errLate)
+	case <-tooLate:
+		return l.stale(held, of, now, late(f))
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
@@ -369,8 +378,11 @@ func (l *Loader) load(ctx context.Context, of key) (map[string]any, error) {
 // mostPatience is how long a request may take if there is an older answer.
 const mostPatience = time.Second
 
-// errLate says that an answer is not there yet. The request for it goes on.
-var errLate = refuse(delegation.CodeProfileUnavailable, "no answer within %s", mostPatience)
+// late is the error of an answer that is not there yet. The request for it goes on.
+func late(f *flight) error {
+	return refuse(delegation.CodeProfileUnavailable, "no answer after %s",
+		time.Since(f.began).Round(time.Millisecond))
+}
 
 // patience is how much longer a caller waits for a flight if there is an older answer. It ends well
 // before the caller's time does, which may be shorter than Timeout.
@@ -427,16 +439,23 @@ func (l *Loader) fly(ctx context.Context, of key, f *flight) {
 // settle keeps what a flight came to.
 func (l *Loader) settle(of key, f *flight) {
 	now := l.config.Now()
+	failed := secondAfter(f.err, now)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.flights[of] == f {
 		delete(l.flights, of)
+		if held := l.cache.get(of); held != nil {
+			held.failed = failed
+		}
 		if f.err == nil && l.config.CacheFor > 0 {
 			l.cache.add(of, &entry{profile: f.profile, at: now, ended: f.ended})
 		}
 	}
 	l.rest.note(f.err, now)
-	l.outage = outageAfter(f.err, now)
+	// A quick failure, such as 500 or a refused connection, keeps nobody waiting.
+	if time.Since(f.began) >= mostPatience {
+		l.outage = failed
+	}
 }
 
 // Forget drops the profile of a user in this process, so that the next exchange asks for it. With

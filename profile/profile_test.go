@@ -599,16 +599,74 @@ func TestLoad_Stale(t *testing.T) {
 	}
 }
 
+// TestLoad_StaleOfOthers: what fails for one user keeps no older answers of others in use, whether
+// the endpoint fails at once or late.
+func TestLoad_StaleOfOthers(t *testing.T) {
+	for name, row := range map[string]struct {
+		takes  time.Duration
+		rounds int
+	}{
+		"at once": {0, 1},
+		"late":    {1500 * time.Millisecond, 2}, // nobody waits, so the answer is for the next round
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { loadWithMallory(t, row.takes, row.rounds) })
+		})
+	}
+}
+
+// loadWithMallory blocks alice in an endpoint that answers 500 for mallory, after some time. In
+// each round mallory comes first. After the last one alice must be blocked.
+func loadWithMallory(t *testing.T, takes time.Duration, rounds int) {
+	var blocked atomic.Bool
+	l := must(profile.New(profile.Config{
+		URL: "https://a.example.com/{subject}", Issuers: []string{issuer},
+		CacheFor: time.Minute, StaleFor: time.Hour,
+		HTTPClient: &http.Client{Transport: transport(func(
+			r *http.Request,
+		) (*http.Response, error) {
+			status := http.StatusOK
+			if r.URL.Path == "/mallory" && blocked.Load() {
+				time.Sleep(takes)
+				status = http.StatusInternalServerError
+			}
+			text := fmt.Sprintf(`{"blocked": %t}`, blocked.Load())
+			body := io.NopCloser(strings.NewReader(text))
+			return &http.Response{StatusCode: status, Body: body, Request: r}, nil
+		})},
+	}))
+	for _, subject := range []string{"alice", "mallory"} {
+		if _, err := l.Load(t.Context(), user(subject)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	blocked.Store(true)
+	time.Sleep(time.Minute)
+	var last any
+	for range rounds {
+		must(l.Load(t.Context(), user("mallory")))
+		time.Sleep(600 * time.Millisecond) // less than a second after the failure
+		last = must(l.Load(t.Context(), user("alice")))["blocked"]
+		time.Sleep(time.Second)
+	}
+	if last != true {
+		t.Errorf("alice is still decided by blocked: %v", last)
+	}
+}
+
 // TestLoad_StaleHangs: while the endpoint hangs, an older answer is used after a second, or after
-// half of the caller's time. The request goes on, and further callers do not wait for it. After it
-// has failed nobody asks for a second who has an older answer. Who has none waits and asks.
+// half of the caller's time. The request goes on, and further callers do not wait for it. For a
+// second after it has failed, no user with an older answer waits, and this user is not asked for. A
+// user without an older answer waits.
 func TestLoad_StaleHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked atomic.Int32
 		var hangs atomic.Bool
+		var log strings.Builder
 		l := must(profile.New(profile.Config{
 			URL: "https://a.example.com/{subject}", Issuers: []string{issuer},
 			CacheFor: time.Minute, StaleFor: time.Hour,
+			Logger: slog.New(slog.NewTextHandler(&log, nil)),
 			HTTPClient: &http.Client{Transport: transport(func(
 				r *http.Request,
 			) (*http.Response, error) {
@@ -628,13 +686,16 @@ func TestLoad_StaleHangs(t *testing.T) {
 			began := time.Now()
 			asked.Store(0)
 			got, err := l.Load(ctx, user(subject))
-			took, sent := time.Since(began), int(asked.Load())
+			took := time.Since(began)
+			synctest.Wait() // for a request in the background
+			sent := int(asked.Load())
 			if took != takes || sent != requests || works != (err == nil && got["a"] != nil) {
 				t.Errorf("%s: %v, %v after %s and %d requests", what, got, err, took, sent)
 			}
 		}
 		const long = 20 * time.Second // rule_timeout
 		load("at first", "alice", long, 0, 1, true)
+		load("another user at first", "carol", long, 0, 1, true)
 		time.Sleep(2 * time.Minute)
 		hangs.Store(true)
 		load("a hang", "alice", long, time.Second, 1, true)
@@ -642,6 +703,7 @@ func TestLoad_StaleHangs(t *testing.T) {
 		time.Sleep(4*time.Second + 1) // the request fails
 		synctest.Wait()
 		load("after it failed", "alice", long, 0, 0, true)
+		load("another user after it failed", "carol", long, 0, 1, true)
 		load("nothing older", "bob", long, 5*time.Second, 1, false)
 		load("nothing older, and little time", "bob", time.Second, time.Second, 1, false)
 		time.Sleep(10 * time.Second)
@@ -651,6 +713,11 @@ func TestLoad_StaleHangs(t *testing.T) {
 		synctest.Wait()
 		hangs.Store(false)
 		load("it answers", "alice", long, 0, 1, true)
+		for _, waited := range []string{"no answer after 1s", "no answer after 150ms"} {
+			if !strings.Contains(log.String(), waited) {
+				t.Errorf("the log lacks %q: %s", waited, log.String())
+			}
+		}
 	})
 }
 
