@@ -112,14 +112,14 @@ func (r *Response) text(
 	if w.err != nil {
 		return nil, failed(signingFailed, "the response cannot be written: %w", w.err)
 	}
-	signature, err := r.sign(ctx, assertionID, w.text[start:])
+	signed, err := r.sign(ctx, w.text, start, signatureAt, assertionID)
 	if err != nil && ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
 	if err != nil {
 		return nil, failed(signingFailed, "the signer: %w", err)
 	}
-	w.text = slices.Insert(w.text, signatureAt, signature...)
+	w.text = signed
 	if r.EncryptionKey != "" {
 		encrypted, err := Encrypt(w.text[start:], r.EncryptionKey, random)
 		if err != nil {
@@ -218,7 +218,7 @@ func (r *Response) size() int {
 			`"></saml:Attribute>`)
 		perValue = len(`<saml:AttributeValue></saml:AttributeValue>`)
 	)
-	size := markup + r.signatureSize()
+	size := markup + r.signatureSize(r.valueSize())
 	size += 2*len(r.EntityID) + 2*len(r.Recipient) + len(r.Audience) + len(r.NameID)
 	for _, a := range r.Attributes {
 		size += perAttribute + len(a.Name)

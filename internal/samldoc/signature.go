@@ -7,6 +7,7 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
+	"slices"
 
 	"github.com/seed055b7978/delegation/internal/guard"
 )
@@ -43,9 +44,12 @@ const (
 	afterCertificate = `</ds:X509Certificate></ds:X509Data></ds:KeyInfo></ds:Signature>`
 )
 
-// sign returns the enveloped signature of an assertion in canonical form, as the element Signature.
-func (r *Response) sign(ctx context.Context, id string, assertion []byte) ([]byte, error) {
-	digest := sha256.Sum256(assertion)
+// sign inserts the enveloped signature into an assertion in canonical form. The assertion begins at
+// start and is the rest of the text; the element Signature belongs at the position at.
+func (r *Response) sign(
+	ctx context.Context, text []byte, start, at int, id string,
+) ([]byte, error) {
+	digest := sha256.Sum256(text[start:])
 	alone := make([]byte, 0, 1024) // it has 736 bytes
 	alone = append(alone, signedInfoAlone...)
 	alone = appendSignedInfo(alone, id, digest[:])
@@ -53,15 +57,24 @@ func (r *Response) sign(ctx context.Context, id string, assertion []byte) ([]byt
 	if err != nil {
 		return nil, err
 	}
-	signature := make([]byte, 0, r.signatureSize())
-	signature = append(signature, beforeSignedInfo...)
-	signature = append(signature, signedInfoInside...)
-	signature = append(signature, alone[len(signedInfoAlone):]...)
-	signature = append(signature, beforeValue...)
-	signature = base64.StdEncoding.AppendEncode(signature, value)
-	signature = append(signature, beforeCertificate...)
-	signature = base64.StdEncoding.AppendEncode(signature, r.Certificate.Raw)
-	return append(signature, afterCertificate...), nil
+	size := r.signatureSize(len(value))
+	end := len(text)
+	text = slices.Grow(text, size)[:end+size]
+	copy(text[at+size:], text[at:end])
+	return r.appendSignature(text[:at], alone[len(signedInfoAlone):], value)[:end+size], nil
+}
+
+// appendSignature appends the element Signature, which has signatureSize bytes. SignedInfo comes
+// without its start tag.
+func (r *Response) appendSignature(to, signedInfo, value []byte) []byte {
+	to = append(to, beforeSignedInfo...)
+	to = append(to, signedInfoInside...)
+	to = append(to, signedInfo...)
+	to = append(to, beforeValue...)
+	to = base64.StdEncoding.AppendEncode(to, value)
+	to = append(to, beforeCertificate...)
+	to = base64.StdEncoding.AppendEncode(to, r.Certificate.Raw)
+	return append(to, afterCertificate...)
 }
 
 // appendSignedInfo appends SignedInfo without its start tag. The ID is one of elementID's, which
@@ -74,19 +87,26 @@ func appendSignedInfo(to []byte, assertionID string, digest []byte) []byte {
 	return append(to, afterDigest...)
 }
 
-// signatureSize is how many bytes Signature has.
-func (r *Response) signatureSize() int {
+// signatureSize is how many bytes the element Signature has, with a value of so many bytes.
+func (r *Response) signatureSize(value int) int {
 	const (
 		markup = len(beforeSignedInfo) + len(signedInfoInside) +
 			len(beforeID) + len(beforeDigest) + len(afterDigest) +
 			len(beforeValue) + len(beforeCertificate) + len(afterCertificate)
 		digest = (sha256.Size + 2) / 3 * 4
 	)
-	size := markup + idLength + digest
-	if key, ok := r.Certificate.PublicKey.(*rsa.PublicKey); ok {
-		size += base64.StdEncoding.EncodedLen(key.Size())
+	return markup + idLength + digest +
+		base64.StdEncoding.EncodedLen(value) +
+		base64.StdEncoding.EncodedLen(len(r.Certificate.Raw))
+}
+
+// valueSize is how many bytes the signer's signature has.
+func (r *Response) valueSize() int {
+	key, ok := r.Certificate.PublicKey.(*rsa.PublicKey)
+	if !ok {
+		return 0 // no signature will be made
 	}
-	return size + base64.StdEncoding.EncodedLen(len(r.Certificate.Raw))
+	return key.Size()
 }
 
 // signatureValue has the signer sign a digest.
