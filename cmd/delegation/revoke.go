@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/setup"
 	"github.com/spf13/cobra"
 )
@@ -19,6 +21,9 @@ role. It makes no network calls: run the command yourself.
 identity, and --everybody those of all users of the role. The roles are those of
 --target that the configuration names, or those of --role.
 
+A subject is known at one SAML provider. If the target's roles have several,
+each needs a policy of its own: use --commands.
+
 The policy does not prevent new sessions. Block the user at the identity
 provider, and refuse their ID tokens here. docs/incident.md has all steps.
 
@@ -36,10 +41,17 @@ missing or wrong.`,
 			}
 			if commands {
 				s.say(made.Notes)
-				return s.print([]byte(made.Commands()))
+				return s.print([]byte(strings.Join(made.Commands(), "\n") + "\n"))
 			}
-			s.say(append(made.Notes, made.CommandNotes()...))
-			return s.print([]byte(made.Policy))
+			policy, err := made.Policy()
+			if err != nil {
+				return err
+			}
+			for _, line := range made.Commands() {
+				made.Notes = append(made.Notes, "to attach it, run: "+line)
+			}
+			s.say(made.Notes)
+			return s.print([]byte(policy))
 		},
 	}
 	s.configFlag(command, &o.ConfigFile, defaultConfig)
@@ -54,8 +66,8 @@ missing or wrong.`,
 	f.BoolVar(&o.Everybody, "everybody", false, "end all sessions of the role")
 	f.StringVar(&o.Before, "before", "", "end the sessions issued before this `time`, such as "+
 		"2026-11-23T09:00:00Z; by default now")
-	f.StringVar(&o.Principal, "principal", "", "`ARN` of the SAML provider; by default the "+
-		"target's")
+	f.StringVar(&o.Principal, "principal", "", "`ARN` of the SAML provider; by default that "+
+		"of each role in the configuration")
 	f.StringVar(&o.EntityID, "entity-id", "", "entity `ID` of the SAML identity; by default the "+
 		"configuration's")
 	f.BoolVar(&commands, "commands", false, "print the commands instead of the policy, for a shell")

@@ -109,6 +109,17 @@ func accountOf(target config.TargetSettings, role string) string {
 	return parsed.AccountID
 }
 
+// providersOf returns the SAML providers that the settings name for a role, sorted.
+func providersOf(choices []Choice, role string) (list []string) {
+	for _, c := range choices {
+		if c.Role == role && c.Principal != "" {
+			list = append(list, c.Principal)
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
 // sameTrust tells whether a role needs the trust policy that t has.
 func (o *TrustOptions) sameTrust(t *Trust, target config.TargetSettings, c Choice) bool {
 	return c.Principal == t.Explanation.Principal && o.sameRecipient(t, target, c)

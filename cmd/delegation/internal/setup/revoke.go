@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/seed055b7978/delegation"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
@@ -37,7 +38,8 @@ type RevokeOptions struct {
 	// Before is a time in the format of RFC 3339; empty: now.
 	Before string
 
-	// Principal is the ARN of the SAML provider at which Subject is known; empty: the target's.
+	// Principal is the ARN of the SAML provider at which Subject is known; empty: those that the
+	// configuration names for the roles.
 	Principal string
 
 	// EntityID is the entity ID of the SAML identity that vouches for Subject; empty: the
@@ -48,8 +50,18 @@ type RevokeOptions struct {
 	Now func() time.Time
 }
 
-// Revoked is a policy that ends sessions, and notes about it.
+// Revoked is what ends the sessions, and notes about it.
 type Revoked struct {
+	// Revocations are the policies, each with the roles that need it. There are several if the
+	// sessions of a user are of several SAML providers.
+	Revocations []Revocation
+
+	// Notes are for the operator.
+	Notes []string
+}
+
+// Revocation is a policy that ends sessions.
+type Revocation struct {
 	// Policy is the document, JSON.
 	Policy string
 
@@ -59,8 +71,8 @@ type Revoked struct {
 	// Roles are the names of the roles, without their paths.
 	Roles []string
 
-	// Notes are for the operator.
-	Notes []string
+	// qualifier is the name qualifier of the sessions; empty: the policy has none.
+	qualifier string
 }
 
 // everybodysPolicy is the name that IAM's console gives to the policy that ends all sessions (IAM
@@ -73,41 +85,61 @@ func (o *RevokeOptions) Revoke(environment []string) (*Revoked, error) {
 	if err := o.checkWhose(); err != nil {
 		return nil, config.Usage(err)
 	}
-	var settings *config.Settings
-	var target config.TargetSettings
+	r := revocation{RevokeOptions: o, made: &Revoked{}}
 	if o.Target != "" {
-		loaded, _, err := LoadTarget(o.ConfigFile, o.Target, environment)
+		settings, _, err := LoadTarget(o.ConfigFile, o.Target, environment)
 		if err != nil {
 			return nil, err
 		}
-		settings = loaded
-		target = loaded.Targets[o.Target]
+		r.settings = settings
+		r.target = settings.Targets[o.Target]
+		r.uses = UseOf(settings, o.Target)
 	}
-	made := &Revoked{}
 	sessions := delegation.SessionRevocation{
 		Subject:        o.Subject,
 		SourceIdentity: o.SourceIdentity,
-		Encoding:       delegation.NameIDEncoding(target.NameIDEncoding),
+		Encoding:       delegation.NameIDEncoding(r.target.NameIDEncoding),
 	}
 	problems := errors.Join(
-		o.noteSubject(made, settings, target),
+		r.noteSubject(),
 		o.fillTime(&sessions),
-		o.fillQualifier(&sessions, settings, target),
-		o.fillRoles(made, settings, target),
+		r.checkIssuer(),
+		r.group(),
 	)
 	if problems != nil {
 		return nil, config.Usage(problems)
 	}
+	for i := range r.made.Revocations {
+		if err := r.made.Revocations[i].write(sessions); err != nil {
+			return nil, config.Usage(Plain(err))
+		}
+	}
+	return r.made, nil
+}
+
+// write writes the policy for the sessions with the revocation's name qualifier.
+func (r *Revocation) write(sessions delegation.SessionRevocation) error {
+	sessions.NameQualifier = r.qualifier
 	policy, err := sessions.Policy()
-	if err == nil {
-		err = CheckCharacters(policy)
-	}
 	if err != nil {
-		return nil, config.Usage(Plain(err))
+		return err
 	}
-	made.Policy = policy
-	made.Name = policyName(sessions)
-	return made, nil
+	if err := CheckCharacters(policy); err != nil {
+		return err
+	}
+	r.Policy = policy
+	r.Name = policyName(sessions)
+	return nil
+}
+
+// revocation is the work of Revoke: the options, and what the configuration says about the target.
+type revocation struct {
+	*RevokeOptions
+
+	settings *config.Settings // nil without a target
+	target   config.TargetSettings
+	uses     Use
+	made     *Revoked
 }
 
 // checkWhose checks that exactly one option says whose sessions to end.
@@ -144,23 +176,26 @@ func (o *RevokeOptions) fillTime(sessions *delegation.SessionRevocation) error {
 	return nil
 }
 
+// note adds a note.
+func (r *revocation) note(format string, args ...any) {
+	r.made.Notes = append(r.made.Notes, fmt.Sprintf(format, args...))
+}
+
 // noteSubject notes how AWS knows the subject, if that differs from the subject itself.
-func (o *RevokeOptions) noteSubject(
-	made *Revoked, settings *config.Settings, target config.TargetSettings,
-) error {
-	if o.Subject == "" || settings == nil {
+func (r *revocation) noteSubject() error {
+	if r.Subject == "" || r.settings == nil {
 		return nil
 	}
-	nameID, err := delegation.NameIDEncoding(target.NameIDEncoding).Encode(o.Subject)
+	nameID, err := delegation.NameIDEncoding(r.target.NameIDEncoding).Encode(r.Subject)
 	if err != nil {
 		return fmt.Errorf("--subject: %w", Plain(err))
 	}
-	if nameID != o.Subject {
-		made.Notes = append(made.Notes, fmt.Sprintf("name_id_encoding of the target is %s: AWS "+
-			"knows %.80q as %s, which the policy names", target.NameIDEncoding, o.Subject, nameID))
+	if nameID != r.Subject {
+		r.note("name_id_encoding of the target is %s: AWS knows %.80q as %s, which the policy "+
+			"names", r.target.NameIDEncoding, r.Subject, nameID)
 	}
-	chosen := UseOf(settings, o.Target).NameID
-	if target.NameIDTellsIssuersApart {
+	chosen := r.uses.NameID
+	if r.target.NameIDTellsIssuersApart {
 		chosen = append(chosen, "name_id_tells_issuers_apart of the target says that the NameID is "+
 			"not the sub")
 	}
@@ -169,133 +204,246 @@ func (o *RevokeOptions) noteSubject(
 	}
 	note := strings.Join(chosen, ", and ") + ": --subject must be the NameID. delegation explain " +
 		"and CloudTrail (userIdentity.userName of AssumeRoleWithSAML) show it"
-	if target.NameIDEncoding != "" {
+	if r.target.NameIDEncoding != "" {
 		note += " encoded. To name it as they do, name the role with --role, --principal and " +
 			"--entity-id instead of --target"
 	}
-	made.Notes = append(made.Notes, note)
+	r.note("%s", note)
 	return nil
 }
 
-// fillQualifier sets the name qualifier of a subject.
-func (o *RevokeOptions) fillQualifier(
-	sessions *delegation.SessionRevocation, settings *config.Settings, target config.TargetSettings,
-) error {
-	if o.Subject == "" {
+// insteadOfTarget is how to end sessions that the settings no longer allow.
+const insteadOfTarget = "or, for older sessions, name the role with --role, --principal and " +
+	"--entity-id instead of --target"
+
+// checkIssuer checks the entity ID that vouches for a subject. One that differs from the
+// configuration's is refused, because the policy would end no session of the target.
+func (r *revocation) checkIssuer() error {
+	if r.Subject == "" {
 		return nil
 	}
-	entityID := o.EntityID
-	if entityID == "" && settings != nil {
-		_, identity := settings.IdentityOf(o.Target)
-		entityID = identity.EntityID
+	configured := r.entityID()
+	switch {
+	case configured == "" && r.EntityID == "":
+		return errors.New("--entity-id: is missing: name the entity ID with --entity-id, or a " +
+			"target with --target")
+	case configured != "" && r.EntityID != "" && r.EntityID != configured:
+		return fmt.Errorf("--entity-id: the target's entity ID is %.200q: leave out --entity-id, %s",
+			configured, insteadOfTarget)
 	}
-	principal := cmp.Or(o.Principal, target.Principal)
-	var problems []error
-	if entityID == "" {
-		problems = append(problems, errors.New("--entity-id: is missing: name the entity ID with "+
-			"--entity-id, or a target with --target"))
-	}
-	if principal == "" {
-		problems = append(problems, errors.New("--principal: is missing: name the SAML "+
-			"provider's ARN with --principal, or a target with --target"))
-	}
-	if len(problems) > 0 {
-		return errors.Join(problems...)
-	}
-	qualifier, err := delegation.NameQualifier(entityID, principal)
-	if err != nil {
-		return fmt.Errorf("--principal: %w", Plain(err))
-	}
-	sessions.NameQualifier = qualifier
 	return nil
 }
 
-// fillRoles sets the roles, and notes which other roles users may have.
-func (o *RevokeOptions) fillRoles(
-	made *Revoked, settings *config.Settings, target config.TargetSettings,
-) error {
-	roles := o.Roles
-	if len(roles) == 0 && settings != nil {
-		uses := UseOf(settings, o.Target)
-		if len(target.Chain) > 0 {
-			return o.fillLastRole(made, target)
+// entityID returns the entity ID of the configuration; empty: there is none.
+func (r *revocation) entityID() string {
+	if r.settings == nil {
+		return ""
+	}
+	_, identity := r.settings.IdentityOf(r.Target)
+	return identity.EntityID
+}
+
+// group sets the roles, grouped by the name qualifier of their sessions.
+func (r *revocation) group() error {
+	if len(r.Roles) == 0 && len(r.target.Chain) > 0 {
+		return r.lastRole()
+	}
+	roles, err := r.chosenRoles()
+	if err != nil {
+		return errors.Join(r.checkPrincipalGiven(), err)
+	}
+	for _, role := range roles {
+		qualifiers, err := r.qualifiersOf(role)
+		if err != nil {
+			return err
 		}
-		roles = slices.Concat(target.RoleARNs(), uses.Roles, target.AllowedRoles)
-		roles = slices.DeleteFunc(roles, iam.IsRolePattern)
-		if text := target.OpenRoles(); text != "" {
-			made.Notes = append(made.Notes, text+", so that users may have other roles, which "+
-				"cannot be seen from here: name these with --role")
+		for _, qualifier := range qualifiers {
+			r.made.add(qualifier, role)
 		}
-		if uses.JavaScript != "" {
-			made.Notes = append(made.Notes, "JavaScript rules may choose other roles, which "+
-				"cannot be seen from here: name these with --role")
-		}
-		if o.Subject != "" && o.hasElsewhere(target, uses) {
-			made.Notes = append(made.Notes, whoChooses(target)+" may choose roles with another "+
-				"SAML provider, whose sessions have another name qualifier: name these with "+
-				"--role and --principal")
-		}
+	}
+	return nil
+}
+
+// add adds a role to the revocation with this name qualifier.
+func (r *Revoked) add(qualifier string, role arn.ARN) {
+	at := slices.IndexFunc(r.Revocations, func(one Revocation) bool {
+		return one.qualifier == qualifier
+	})
+	if at < 0 {
+		at = len(r.Revocations)
+		r.Revocations = append(r.Revocations, Revocation{qualifier: qualifier})
+	}
+	one := &r.Revocations[at]
+	if name := roleName(role); !slices.Contains(one.Roles, name) {
+		one.Roles = append(one.Roles, name)
+	}
+}
+
+// roleName is the name of a role without its path.
+func roleName(role arn.ARN) string {
+	return role.Resource[strings.LastIndexByte(role.Resource, '/')+1:]
+}
+
+// chosenRoles returns the roles of --role, or those that the target and its rules name. It notes
+// which other roles users may have.
+func (r *revocation) chosenRoles() (roles []arn.ARN, err error) {
+	list := r.Roles
+	if len(list) == 0 && r.settings != nil {
+		list = slices.Concat(r.target.RoleARNs(), r.uses.Roles, r.target.AllowedRoles)
+		list = slices.DeleteFunc(list, iam.IsRolePattern)
+		r.noteOtherRoles()
 	}
 	accounts := map[string]bool{}
-	for _, role := range roles {
-		if role == "" {
+	for _, text := range list {
+		if text == "" {
 			continue
 		}
-		parsed, err := iam.Role.Parse(role)
+		role, err := iam.Role.Parse(text)
 		if err != nil {
-			return fmt.Errorf("--role: %w", err)
+			return nil, fmt.Errorf("--role: %w", err)
 		}
-		accounts[parsed.AccountID] = true
-		name := parsed.Resource[strings.LastIndexByte(parsed.Resource, '/')+1:]
-		if !slices.Contains(made.Roles, name) {
-			made.Roles = append(made.Roles, name)
-		}
+		accounts[role.AccountID] = true
+		roles = append(roles, role)
 	}
-	if len(made.Roles) == 0 {
-		return errors.New("--role: is missing: name the role's ARN with --role, or a target " +
+	if len(roles) == 0 {
+		return nil, errors.New("--role: is missing: name the role's ARN with --role, or a target " +
 			"that has one with --target")
 	}
 	if len(accounts) > 1 {
-		return errors.New("the roles are in several accounts, and a command changes one: name " +
-			"those of one account with --role")
+		return nil, errors.New("the roles are in several accounts, and a command changes one: " +
+			"name those of one account with --role")
 	}
-	return o.checkProvider(accounts, target)
+	if r.Subject != "" && r.Principal == "" && r.mayHaveOtherProviders() {
+		r.note("%s may name another SAML provider, which cannot be seen from here. The policy "+
+			"does not end the sessions of that one: for these, name the role and the SAML "+
+			"provider with --role and --principal", r.unseen())
+	}
+	return roles, nil
 }
 
-// checkProvider refuses a SAML provider of another account than the roles'. AWS gives no session of
-// these roles for it, so a policy with its name qualifier would end none.
-func (o *RevokeOptions) checkProvider(
-	accounts map[string]bool, target config.TargetSettings,
-) error {
-	provider, err := iam.Provider.Parse(cmp.Or(o.Principal, target.Principal))
-	if o.Subject == "" || err != nil || accounts[provider.AccountID] {
-		return nil // fillQualifier reports the error
+// noteOtherRoles notes which roles users may have that the settings do not name.
+func (r *revocation) noteOtherRoles() {
+	if text := r.target.OpenRoles(); text != "" {
+		r.note("%s, so that users may have other roles, which cannot be seen from here: name "+
+			"these with --role", text)
 	}
-	return fmt.Errorf("--principal: the roles are in another account than the SAML provider %s: "+
-		"name the SAML provider of their account with --principal", provider)
+	if r.uses.JavaScript != "" {
+		r.note("JavaScript rules may choose other roles, which cannot be seen from here: name " +
+			"these with --role")
+	}
 }
 
-// hasElsewhere tells whether users can have a role whose SAML provider is not the one of Subject.
-func (o *RevokeOptions) hasElsewhere(target config.TargetSettings, uses Use) bool {
-	principal := cmp.Or(o.Principal, target.Principal)
-	other := func(c Choice) bool { return c.Principal != principal }
-	return takesFromTokens(target) || slices.ContainsFunc(uses.Choices, other)
+// mayHaveOtherProviders tells whether something that cannot be seen from here names the SAML
+// provider of a role.
+func (r *revocation) mayHaveOtherProviders() bool {
+	return r.uses.JavaScript != "" || takesFromTokens(r.target)
 }
 
-// fillLastRole sets the last role of a chain. Its sessions do not end with those of the other
-// roles.
-func (o *RevokeOptions) fillLastRole(made *Revoked, target config.TargetSettings) error {
-	if o.Subject != "" {
-		return fmt.Errorf("--subject: the target %.80q has a chain, whose last role does not know "+
-			"the NameID: name the user with --source-identity", o.Target)
+// unseen names what mayHaveOtherProviders is about.
+func (r *revocation) unseen() string {
+	if takesFromTokens(r.target) {
+		return "tokens"
 	}
-	last, err := iam.Role.Parse(LastRole(target))
+	return "JavaScript rules"
+}
+
+// qualifiersOf returns the name qualifiers of a role's sessions: one for each of its SAML
+// providers. Without a subject, the sessions of all are meant, and the only one is empty.
+func (r *revocation) qualifiersOf(role arn.ARN) (list []string, err error) {
+	if r.Subject == "" {
+		return []string{""}, nil
+	}
+	providers, err := r.providersOf(role)
+	if err != nil {
+		return nil, err
+	}
+	for _, text := range providers {
+		qualifier, err := delegation.NameQualifier(cmp.Or(r.EntityID, r.entityID()), text)
+		if err != nil {
+			return nil, fmt.Errorf("the SAML provider of the role %s: %w", role, Plain(err))
+		}
+		provider, _ := iam.Provider.Parse(text) // NameQualifier has checked it
+		if provider.AccountID != role.AccountID {
+			// AWS gives no session of the role for it, so the policy would end none.
+			return nil, fmt.Errorf("--principal: the role %s is in another account than the SAML "+
+				"provider %s: name the SAML provider of its account with --principal", role, text)
+		}
+		list = append(list, qualifier)
+	}
+	return list, nil
+}
+
+// providersOf returns the SAML providers of a role's sessions: that of --principal, or those that
+// the settings name for the role.
+func (r *revocation) providersOf(role arn.ARN) ([]string, error) {
+	if r.settings == nil {
+		return []string{r.Principal}, r.checkPrincipalGiven()
+	}
+	if r.isChained(role) {
+		return nil, r.chainedError()
+	}
+	known := providersOf(r.uses.Choices, role.String())
+	if r.Principal != "" {
+		return []string{r.Principal}, r.checkPrincipal(role, known)
+	}
+	if len(known) == 0 {
+		if own := providerFor(r.target, role.String()); own != "" {
+			known = []string{own}
+		}
+	}
+	if len(known) == 0 {
+		return nil, fmt.Errorf("--principal: the configuration names no SAML provider of the "+
+			"account %s for the role %s: name it with --principal", role.AccountID, role)
+	}
+	return known, nil
+}
+
+// checkPrincipalGiven requires --principal, or a target with a SAML provider, for a subject.
+func (r *revocation) checkPrincipalGiven() error {
+	if r.Subject == "" || r.settings != nil || r.Principal != "" {
+		return nil
+	}
+	return errors.New("--principal: is missing: name the SAML provider's ARN with --principal, " +
+		"or a target with --target")
+}
+
+// checkPrincipal refuses a SAML provider other than those that the settings name for a role. Its
+// policy would end no session. Where something else may name one, any is accepted.
+func (r *revocation) checkPrincipal(role arn.ARN, known []string) error {
+	if _, err := iam.Provider.Parse(r.Principal); err != nil {
+		return fmt.Errorf("--principal: %w", err)
+	}
+	if len(known) == 0 || slices.Contains(known, r.Principal) || r.mayHaveOtherProviders() {
+		return nil
+	}
+	return fmt.Errorf("--principal: sessions of the role %s are of the SAML provider %s: leave "+
+		"out --principal, %s", role, strings.Join(known, " or "), insteadOfTarget)
+}
+
+// isChained tells whether a role of the target's chain is meant, whose sessions do not know the
+// NameID.
+func (r *revocation) isChained(role arn.ARN) bool {
+	return slices.ContainsFunc(r.target.Chain, func(next config.ChainedRoleSettings) bool {
+		return next.RoleARN == role.String()
+	})
+}
+
+func (r *revocation) chainedError() error {
+	return fmt.Errorf("--subject: the target %.80q has a chain, whose last role does not know "+
+		"the NameID: name the user with --source-identity", r.Target)
+}
+
+// lastRole sets the last role of a chain. Its sessions do not end with those of the other roles.
+func (r *revocation) lastRole() error {
+	if r.Subject != "" {
+		return r.chainedError()
+	}
+	last, err := iam.Role.Parse(LastRole(r.target))
 	if err != nil {
 		return fmt.Errorf("--target: %w", err)
 	}
-	made.Roles = []string{last.Resource[strings.LastIndexByte(last.Resource, '/')+1:]}
-	made.Notes = append(made.Notes, fmt.Sprintf("run it in the account %s, where the last role of "+
-		"the target's chain is", last.AccountID))
+	r.made.add("", last)
+	r.note("run it in the account %s, where the last role of the target's chain is", last.AccountID)
 	return nil
 }
 
@@ -309,24 +457,27 @@ func policyName(s delegation.SessionRevocation) string {
 	return fmt.Sprintf("DelegationRevoke-%x", sum[:8])
 }
 
-// Commands returns the commands of the AWS CLI that attach the policy, one line for each role.
-func (r *Revoked) Commands() string {
-	var text strings.Builder
-	for _, role := range r.Roles {
-		fmt.Fprintf(&text, "%s\n", r.command(role))
+// Policy returns the policy, if one is enough. The error is a config.UsageError.
+func (r *Revoked) Policy() (string, error) {
+	if len(r.Revocations) > 1 {
+		return "", config.Usage(errors.New("the sessions are of several SAML providers, and each " +
+			"needs a policy of its own: print the commands that attach them with --commands"))
 	}
-	return text.String()
+	return r.Revocations[0].Policy, nil
 }
 
-// CommandNotes returns the commands as notes, for an operator who reads them.
-func (r *Revoked) CommandNotes() (notes []string) {
-	for _, role := range r.Roles {
-		notes = append(notes, "to attach it, run: "+r.command(role))
+// Commands returns the commands of the AWS CLI that attach the policies, one line for each role of
+// a policy.
+func (r *Revoked) Commands() (lines []string) {
+	for _, one := range r.Revocations {
+		for _, role := range one.Roles {
+			lines = append(lines, one.command(role))
+		}
 	}
-	return notes
+	return lines
 }
 
-func (r *Revoked) command(role string) string {
+func (r *Revocation) command(role string) string {
 	return fmt.Sprintf("aws iam put-role-policy --role-name %s --policy-name %s "+
 		"--policy-document %s", term.ShellWord(role), r.Name, term.QuoteForShell(compact(r.Policy)))
 }
