@@ -126,6 +126,13 @@ func TestTrustPolicy_OtherRoles(t *testing.T) {
 				"--principal and the ARN of the SAML provider in the role's account",
 			role: ", --role for each",
 		},
+		"roles of tokens in many accounts": {
+			target: `, roles_from_claim: {claim: groups, principal: ` +
+				`"arn:aws:iam::{account}:saml-provider/delegation"}, ` +
+				`allowed_accounts: ["123456789012", "222222222222"]`,
+			note: "write it with --principal and the ARN of the SAML provider in the role's account",
+			role: ", --role for each\n",
+		},
 		"a rule's role": {
 			rule: "role_by_claim: {claim: groups, roles: [{match: a, role: " +
 				fmt.Sprintf("%q}, {match: b, role: %q, principal: %q}]}", ownRole2, partnerRole,
@@ -188,7 +195,7 @@ func TestTrustPolicy_OtherRoles(t *testing.T) {
 }
 
 // TestTrustPolicy_FlagsOfOtherRoles: the flags that the notes name write the set-up of the other
-// role. Without --principal, its refusal names it.
+// role, and so does --role alone. A refusal names the flag that is missing.
 func TestTrustPolicy_FlagsOfOtherRoles(t *testing.T) {
 	file := settingsFile(t, fmt.Sprintf(", roles: [{role: %q}, {role: %q, principal: %q}]",
 		ownRole, partnerRole, partnerProvider))
@@ -196,7 +203,7 @@ func TestTrustPolicy_FlagsOfOtherRoles(t *testing.T) {
 		return append([]string{command, "-c", file, "-t", "photo-app"}, flags...)
 	}
 	const not = "the role and the SAML provider must be in the same account: name "
-	wantPolicyRefused(t, with("cloudformation", "--role", partnerRole),
+	wantPolicyRefused(t, with("cloudformation", "--role", partnerRole, "--principal", ownProvider),
 		"--role: "+not+"the SAML provider of the account 222222222222 with --principal "+partnerProvider)
 	wantPolicyRefused(t, with("cloudformation", "--role", "arn:aws:iam::333333333333:role/x"),
 		"--role: "+not+"the SAML provider of the account 333333333333 with --principal and its ARN")
@@ -210,6 +217,115 @@ func TestTrustPolicy_FlagsOfOtherRoles(t *testing.T) {
 		"--principal", partnerProvider, "--role", partnerRole)...)
 	if !strings.Contains(template, "other") || notes != "" {
 		t.Errorf("cloudformation writes %s and notes %s", template, notes)
+	}
+	short, notes := said(t, with("cloudformation", "--bucket", "example-photos", "--role",
+		partnerRole)...)
+	if short != template || notes != "" {
+		t.Errorf("with --role alone, cloudformation writes %s and notes %s", short, notes)
+	}
+}
+
+// TestSetup_RoleOfAnotherProvider: with --role, cloudformation and terraform write the trust policy
+// for the SAML provider and the region that the configuration names for that role. No note says the
+// opposite.
+func TestSetup_RoleOfAnotherProvider(t *testing.T) {
+	const (
+		second    = "arn:aws:iam::123456789012:saml-provider/second"
+		otherRole = "arn:aws:iam::123456789012:role/other"
+		thirdRole = "arn:aws:iam::123456789012:role/third"
+		templated = `, roles_from_claim: {claim: groups, principal: ` +
+			`"arn:aws:iam::{account}:saml-provider/partner"}, allowed_accounts: ["222222222222"]`
+		ofTokens = "delegation: note: roles_from_claim takes roles from tokens, which cannot be " +
+			"seen from here. One with another SAML provider needs a trust policy of its own: " +
+			"write it with --principal and the ARN of the SAML provider in the role's account, " +
+			"--role for each\n"
+	)
+	also := func(role, flags string) string {
+		return "delegation: note: rules may also choose " + role + " with another SAML provider " +
+			"or region. A role has one trust policy: add to it the statement that delegation " +
+			"trust-policy --target photo-app writes" + flags + "\n"
+	}
+	rows := func(list ...string) string {
+		return "role_by_claim: {claim: groups, roles: [" + strings.Join(list, ", ") + "]}"
+	}
+	row := func(role, more string) string {
+		return fmt.Sprintf("{match: a, role: %q%s}", role, more)
+	}
+	for name, c := range map[string]struct {
+		target, rule   string
+		flags          []string
+		provider, host string
+		notes          string
+	}{
+		"provider and region": {
+			rule:     rows(row(otherRole, ", region: us-east-1, principal: "+fmt.Sprintf("%q", second))),
+			flags:    []string{"--role", otherRole},
+			provider: second, host: "signin.aws.amazon.com",
+		},
+		"a flag takes precedence": {
+			rule:     rows(row(otherRole, ", region: us-east-1")),
+			flags:    []string{"--role", otherRole, "--region", "us-west-2"},
+			provider: ownProvider, host: "us-west-2.signin.aws.amazon.com",
+			notes: also(otherRole, " with --region us-east-1"),
+		},
+		"a role of tokens": {
+			target: templated, flags: []string{"--role", partnerRole},
+			provider: "arn:aws:iam::222222222222:saml-provider/partner",
+			host:     "eu-central-1.signin.aws.amazon.com", notes: ofTokens,
+		},
+		"the target's own role in two regions": {
+			rule:     rows(row(ownRole, ", region: us-east-1")),
+			provider: ownProvider, host: "eu-central-1.signin.aws.amazon.com",
+			notes: also(ownRole, " with --region us-east-1"),
+		},
+		"two regions, and a flag for one": {
+			rule: rows(row(otherRole, ", region: us-east-1"),
+				row(otherRole, ", region: us-west-2, principal: "+fmt.Sprintf("%q", second))),
+			flags:    []string{"--role", otherRole, "--region", "us-west-2"},
+			provider: second, host: "us-west-2.signin.aws.amazon.com",
+			notes: also(otherRole, " with --region us-east-1"),
+		},
+		"another role with the same": {
+			rule:     rows(row(otherRole, ", region: us-east-1"), row(thirdRole, ", region: us-east-1")),
+			flags:    []string{"--role", otherRole},
+			provider: ownProvider, host: "signin.aws.amazon.com",
+			notes: "delegation: note: this is the set-up of " + otherRole + ". Other roles that " +
+				"rules may choose need the same trust policy: " + thirdRole + "\n",
+		},
+	} {
+		var rules []string
+		if c.rule != "" {
+			rules = append(rules, c.rule)
+		}
+		file := settingsFile(t, c.target, rules...)
+		for _, command := range []string{"cloudformation", "terraform"} {
+			args := []string{command, "-c", file, "-t", "photo-app", "--bucket", "example-photos",
+				"--existing-provider"}
+			text, notes := said(t, append(args, c.flags...)...)
+			if !strings.Contains(text, c.provider+`"`) ||
+				!strings.Contains(text, `"https://`+c.host+`/saml"`) {
+				t.Errorf("%s: %s writes %s", name, command, text)
+			}
+			if notes != c.notes {
+				t.Errorf("%s: %s notes %s", name, command, notes)
+			}
+		}
+	}
+}
+
+// TestTrustPolicy_WholeFlags: the flags of a note write the trust policy without those of the
+// command that printed it.
+func TestTrustPolicy_WholeFlags(t *testing.T) {
+	rule := "role_by_claim: {claim: groups, roles: [" +
+		fmt.Sprintf("{match: a, role: %q, principal: %q}, ", partnerRole, partnerProvider) +
+		fmt.Sprintf("{match: b, role: %q, principal: %q, region: us-east-1}]}", partnerRole+"2",
+			partnerProvider)
+	notes := notesOf(t, "trust-policy", "-c", settingsFile(t, "", rule), "-t", "photo-app",
+		"--principal", partnerProvider)
+	want := partnerRole + "2. Write it with --principal " + partnerProvider +
+		", --region us-east-1\n"
+	if !strings.Contains(notes, want) {
+		t.Errorf("it notes %s", notes)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
+	"github.com/seed055b7978/delegation/cmd/delegation/internal/term"
 	"github.com/seed055b7978/delegation/internal/iam"
 )
 
@@ -146,16 +147,52 @@ func (o *TrustOptions) sameTrustAs(
 	return slices.Compact(roles)
 }
 
+// choiceFor returns what the settings say about the trust policy of a role. A role that they do not
+// name has the SAML provider that users get with it, if the settings tell which. If they name
+// several, the flags choose one, or else it is the target's own, or the first. otherTrust notes the
+// rest.
+func (o *TrustOptions) choiceFor(target config.TargetSettings, uses Use, role string) Choice {
+	var named, flagged []Choice
+	for _, c := range uses.Choices {
+		if c.Role != role || c.Principal == "" {
+			continue
+		}
+		named = append(named, c)
+		region := cmp.Or(c.Region, target.Region)
+		if cmp.Or(o.Principal, c.Principal) == c.Principal && cmp.Or(o.Region, region) == region {
+			flagged = append(flagged, c)
+		}
+	}
+	if len(flagged) > 0 {
+		named = flagged
+	}
+	own := Choice{Role: role, Principal: target.Principal}
+	switch {
+	case len(named) == 0:
+		return Choice{Role: role, Principal: providerFor(target, role)}
+	case slices.Contains(named, own):
+		return own
+	}
+	return named[0]
+}
+
 // otherTrust notes the roles that need another trust policy, with the flags that write it. It
 // leaves out those whose trust policy the command writes without flags.
 func (o *TrustOptions) otherTrust(t *Trust, target config.TargetSettings) (notes []string) {
 	roles := map[Choice][]string{} // by provider and region
 	for _, c := range t.uses.Choices {
 		own := c.Principal == target.Principal && cmp.Or(c.Region, target.Region) == target.Region
-		if own || o.sameTrust(t, target, c) {
+		if own && c.Role != o.choice.Role || o.sameTrust(t, target, c) {
 			continue
 		}
 		trust := Choice{Principal: c.Principal, Region: c.Region}
+		if c.Role == o.choice.Role {
+			notes = append(notes, fmt.Sprintf("%s may also choose %s with another SAML provider or "+
+				"region. A role has one trust policy: add to it the statement that delegation "+
+				"trust-policy --target %s writes%s", whoChooses(target), c.Role,
+				term.ShellWord(o.Target), with(o.trustFlags(target, trust))))
+			continue
+		}
 		roles[trust] = append(roles[trust], c.Role)
 	}
 	for trust, list := range roles {
@@ -163,36 +200,27 @@ func (o *TrustOptions) otherTrust(t *Trust, target config.TargetSettings) (notes
 		list = slices.Compact(list)
 		notes = append(notes, fmt.Sprintf("%s may choose roles that need a trust policy of their "+
 			"own: %s. Write it with %s", whoChooses(target), strings.Join(list, ", "),
-			o.flagsFor(t, target, trust, list)))
+			o.flagsFor(target, trust, list)))
 	}
 	slices.Sort(notes)
+	notes = slices.Compact(notes)
 	if takesFromTokens(target) {
-		from := target.RolesFromClaim
-		fromToken := Choice{Principal: from.Principal}
-		if from.Principal == t.Explanation.Principal {
-			fromToken.Principal = "" // another one comes with the role
+		fromToken := Choice{Principal: target.RolesFromClaim.Principal}
+		known := []string{target.Principal, t.Explanation.Principal}
+		if slices.Contains(known, fromToken.Principal) ||
+			strings.Contains(fromToken.Principal, "{account}") {
+			fromToken.Principal = "" // it depends on the role
 		}
 		notes = append(notes, "roles_from_claim takes roles from tokens, which cannot be seen from "+
 			"here. One with another SAML provider needs a trust policy of its own: write it with "+
-			o.flagsFor(t, target, fromToken, nil))
+			o.flagsFor(target, fromToken, nil))
 	}
 	return notes
 }
 
 // flagsFor are the flags with which the command writes the trust policy of roles.
-func (o *TrustOptions) flagsFor(
-	t *Trust, target config.TargetSettings, c Choice, roles []string,
-) string {
-	var flags []string
-	switch {
-	case c.Principal == "":
-		flags = append(flags, "--principal and the ARN of the SAML provider in the role's account")
-	case c.Principal != t.Explanation.Principal:
-		flags = append(flags, "--principal "+c.Principal)
-	}
-	if !o.sameRecipient(t, target, c) {
-		flags = append(flags, "--region "+cmp.Or(c.Region, target.Region))
-	}
+func (o *TrustOptions) flagsFor(target config.TargetSettings, c Choice, roles []string) string {
+	flags := o.trustFlags(target, c)
 	switch {
 	case !o.hasRole:
 	case len(roles) == 1 && !iam.IsRolePattern(roles[0]):
@@ -201,6 +229,32 @@ func (o *TrustOptions) flagsFor(
 		flags = append(flags, "--role for each")
 	}
 	return strings.Join(flags, ", ")
+}
+
+// trustFlags are the flags that say whom the trust policy trusts, where that is not the target's.
+func (o *TrustOptions) trustFlags(target config.TargetSettings, c Choice) (flags []string) {
+	switch c.Principal {
+	case "":
+		flags = append(flags, "--principal and the ARN of the SAML provider in the role's account")
+	case target.Principal:
+	default:
+		flags = append(flags, "--principal "+c.Principal)
+	}
+	switch {
+	case o.Recipient != "":
+		flags = append(flags, "--recipient "+o.Recipient)
+	case target.SAMLRecipient == "" && cmp.Or(c.Region, target.Region) != target.Region:
+		flags = append(flags, "--region "+c.Region)
+	}
+	return flags
+}
+
+// with names flags, if there are any.
+func with(flags []string) string {
+	if len(flags) == 0 {
+		return ""
+	}
+	return " with " + strings.Join(flags, ", ")
 }
 
 // whoChooses names those who may choose roles.

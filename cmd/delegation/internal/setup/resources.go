@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"path"
-	"slices"
 	"strings"
 	"time"
 
@@ -112,6 +111,7 @@ func (o *Options) Resources(environment []string) (*Resources, error) {
 			"exists: write the role alone, without --part provider"))
 	}
 	o.hasRole = true
+	o.role = o.Role
 	trust, err := o.Trust(environment)
 	if err != nil {
 		return nil, err
@@ -203,10 +203,9 @@ func (o *Options) chooseRole(b *config.Builder, made *Resources, trust *Trust) {
 func (o *Options) otherAccount(made *Resources, trust *Trust) string {
 	switch {
 	case o.Role != "":
-		named := func(c Choice) bool { return c.Role == o.Role && c.Principal != "" }
 		principal := "and its ARN"
-		if i := slices.IndexFunc(trust.uses.Choices, named); i >= 0 {
-			principal = trust.uses.Choices[i].Principal
+		if known := providersOf(trust.uses.Choices, o.Role); len(known) > 0 {
+			principal = known[0]
 		}
 		return fmt.Sprintf(": name the SAML provider of the account %s with "+
 			"--principal %s",

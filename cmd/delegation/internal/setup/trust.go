@@ -41,6 +41,13 @@ type TrustOptions struct {
 
 	// hasRole tells that the command has the flag --role.
 	hasRole bool
+
+	// role is the role of --role; empty: the target's.
+	role string
+
+	// choice is what the configuration says about the role that the policy is for. Its role is
+	// empty if that is not known.
+	choice Choice
 }
 
 // Trust is a trust policy, its sources, and notes about it.
@@ -91,6 +98,9 @@ func (o *TrustOptions) Trust(environment []string) (*Trust, error) {
 		}
 		target = t.Settings.Targets[o.Target]
 		t.uses = UseOf(t.Settings, o.Target)
+		if o.hasRole || o.Principal+o.Region == "" {
+			o.choice = o.choiceFor(target, t.uses, cmp.Or(o.role, target.Role))
+		}
 	}
 	if err := o.fill(t, target); err != nil {
 		return nil, err
@@ -116,7 +126,7 @@ func (o *TrustOptions) Trust(environment []string) (*Trust, error) {
 // fill collects what the policy is made of. It reports every problem with its flag or key.
 func (o *TrustOptions) fill(t *Trust, target config.TargetSettings) error {
 	e := &t.Explanation
-	e.Principal = cmp.Or(o.Principal, target.Principal)
+	e.Principal = cmp.Or(o.Principal, o.choice.Principal, target.Principal)
 	e.Recipient = cmp.Or(o.Recipient, target.SAMLRecipient)
 	e.EntityID = o.EntityID
 	if e.EntityID == "" && t.Settings != nil {
@@ -135,7 +145,7 @@ func (o *TrustOptions) fill(t *Trust, target config.TargetSettings) error {
 	} else if _, err := iam.Provider.Parse(e.Principal); err != nil {
 		wrong("principal", err)
 	}
-	if name := cmp.Or(o.Region, target.Region); name != "" {
+	if name := cmp.Or(o.Region, o.choice.Region, target.Region); name != "" {
 		region, err := delegation.ParseRegion(name)
 		if err != nil {
 			wrong("region", Plain(err))
@@ -161,8 +171,8 @@ func (o *TrustOptions) fill(t *Trust, target config.TargetSettings) error {
 }
 
 // checkPartitions refuses a SAML provider in another partition than the role, the region or the
-// recipient. AWS accepts no assertion from another partition. A provider from a flag is not
-// compared with the target's role, because it is for another role.
+// recipient. AWS accepts no assertion from another partition. The provider of another role is not
+// compared with the target's role.
 func (o *TrustOptions) checkPartitions(
 	t *Trust, target config.TargetSettings, wrong func(flag string, err error),
 ) {
@@ -176,7 +186,7 @@ func (o *TrustOptions) checkPartitions(
 				provider.Partition, what, partition))
 		}
 	}
-	if role, err := iam.Role.Parse(target.Role); err == nil && o.Principal == "" {
+	if role, err := iam.Role.Parse(target.Role); err == nil && o.isOwn(target) {
 		differs("the role "+target.Role, role.Partition)
 	}
 	if t.Region.Partition() != "" {
@@ -188,10 +198,19 @@ func (o *TrustOptions) checkPartitions(
 	}
 }
 
-// place says where to correct a value: at its flag, or at the target's key of the same name.
+// isOwn tells whether the SAML provider is that of the target's role.
+func (o *TrustOptions) isOwn(target config.TargetSettings) bool {
+	return o.Principal == "" && cmp.Or(o.role, target.Role) == target.Role
+}
+
+// place says where to correct a value: at its flag, at the flag of the role with which the
+// configuration names it, or at the target's key of the same name.
 func (o *TrustOptions) place(flag string, from *config.Source) string {
 	if from == nil || o.Said(flag) {
 		return "--" + flag
+	}
+	if flag == "principal" && o.role != "" || flag == "region" && o.choice.Region != "" {
+		return "--role"
 	}
 	return from.At(config.KeyPath("targets").Child(o.Target).Child(flag))
 }
