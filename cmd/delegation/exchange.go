@@ -169,7 +169,7 @@ func (f *exchangeFlags) validate(s surroundings) error {
 	if formats[f.format] == nil {
 		return config.Usagef("--format is %.40q: use process, env, json or console-url", f.format)
 	}
-	if err := f.requireTarget("exchange"); err != nil {
+	if err := f.requireTarget(s, "exchange"); err != nil {
 		return err
 	}
 	if f.cacheDir != "" && !f.cache {

@@ -50,7 +50,7 @@ the command line or the configuration is wrong.`,
 
 // run explains a token and prints the explanation. If the token is refused, it returns the refusal.
 func (f *explainFlags) run(c *cobra.Command, s surroundings) error {
-	if err := f.requireTarget("explain"); err != nil {
+	if err := f.requireTarget(s, "explain"); err != nil {
 		return err
 	}
 	if err := checkRole(c, f.role); err != nil {

@@ -43,7 +43,7 @@ is left out. --verbose and explain --role show why.`,
 
 // run lists the roles and prints them.
 func (f *rolesFlags) run(c *cobra.Command, s surroundings) error {
-	if err := f.requireTarget("roles"); err != nil {
+	if err := f.requireTarget(s, "roles"); err != nil {
 		return err
 	}
 	built, token, err := f.open(c, s, func(l *config.Settings) {

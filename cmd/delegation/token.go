@@ -34,17 +34,24 @@ func (f *tokenFlags) add(command *cobra.Command, s surroundings, usage string) {
 }
 
 // requireTarget refuses a command without a target, and a token in place of its name, which the log
-// would have.
-func (f *tokenFlags) requireTarget(command string) error {
+// would have. A target may have a name that looks like a token.
+func (f *tokenFlags) requireTarget(s surroundings, command string) error {
 	if f.target == "" {
 		return config.Usagef(
 			"%s needs --target NAME: a key under targets of the configuration", command)
 	}
-	if jwt().MatchString(f.target) {
-		return config.Usage(errors.New("--target is the name of a target, never a token: every " +
-			"user of a machine can list arguments"))
+	if !jwt().MatchString(f.target) {
+		return nil
 	}
-	return nil
+	loaded, _, err := config.Load(f.configFile, s.environment)
+	if err != nil {
+		return err
+	}
+	if _, ok := loaded.Targets[f.target]; ok {
+		return nil
+	}
+	return config.Usage(errors.New("--target is the name of a target, never a token: every " +
+		"user of a machine can list arguments"))
 }
 
 // open builds what the configuration describes, as surroundings.configured does, and reads the
@@ -100,13 +107,18 @@ func (s surroundings) checkTokenFile(file string) error {
 	case file == "":
 		return config.Usage(errors.New("there is no token: name its file with --token-file FILE, " +
 			"or - for standard input"))
-	case jwt().MatchString(file):
+	case jwt().MatchString(file) && !exists(file):
 		return config.Usage(errors.New("--token-file is the name of a file, or - for standard " +
 			"input, never the token itself: every user of a machine can list arguments"))
 	case file == "-" && s.stdin == nil:
 		return config.Usage(errors.New("--token-file: there is no standard input"))
 	}
 	return nil
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
 }
 
 // awaitInput reads in a separate goroutine, because no signal ends the read of a pipe or a
@@ -149,9 +161,12 @@ func (s surroundings) readInput(file string) ([]byte, error) {
 }
 
 // jwt matches texts that can only be tokens: a JOSE header is a JSON object, and base64url of one
-// begins like this. The second part is empty in an encrypted token whose key is agreed on directly
+// begins like this, with a quotation mark or white space after its brace. So a name that has "ey",
+// such as survey-application, does not match. There are no anchors, because a token can follow any
+// text in an error. The second part is empty in an encrypted token whose key is agreed on directly
 // (RFC 7518 §4.5), and in a signed one with detached content (RFC 7515, appendix F). An encrypted
 // token has five parts (RFC 7516 §3.1).
 var jwt = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`e[wy][\w-]{14,}\.(?:[\w-]{16,})?(?:\.[\w-]*){1,3}`)
+	return regexp.MustCompile(
+		`e(?:y[A-DI-L]|w[k-r0-3])[\w-]{13,}\.(?:[\w-]{16,})?(?:\.[\w-]*){1,3}`)
 })
