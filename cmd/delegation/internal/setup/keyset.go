@@ -6,17 +6,24 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 )
 
-// keySetFile is the name of the key set if its own name does not fit.
+// keySetFile is the name of the key set if its own name does not fit, or is that of another file.
 const keySetFile = "jwks.json"
 
 // plainName matches names that a ConfigMap can have as a key (Kubernetes API, ConfigMap).
 var plainName = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`\A[\w-][\w.-]{0,252}\z`)
+})
+
+// setUpFile matches the names of Resources.FileName, in lower case.
+var setUpFile = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\A(?:provider|role-.*)\.(?:yaml|tf)\z`)
 })
 
 // TakeKeySet reads the key set of JWKSFile, to write a copy next to the configuration, which then
@@ -40,7 +47,7 @@ func (i *Answers) TakeKeySet() error {
 		i.JWKSFile = name
 		return nil
 	}
-	if !plainName().MatchString(name) {
+	if !plainName().MatchString(name) || isMade(name) {
 		name = keySetFile
 	}
 	path := filepath.Join(folder, name)
@@ -51,6 +58,14 @@ func (i *Answers) TakeKeySet() error {
 	i.JWKSFile = name
 	i.keySet = &File{Path: path, Text: string(text)}
 	return nil
+}
+
+// isMade tells whether init makes a file of that name. Some file systems do not tell upper case from
+// lower case.
+func isMade(name string) bool {
+	name = strings.ToLower(name)
+	made := []string{ConfigurationFile, keyFile, certificateFile, MetadataFile}
+	return slices.Contains(made, name) || setUpFile().MatchString(name)
 }
 
 // sameFolder tells whether two paths are of one folder.
