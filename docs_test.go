@@ -40,7 +40,7 @@ func columns(line string) int {
 
 // TestReadme_Size: a newcomer reads all of the README, and no line of it in a scroll box.
 func TestReadme_Size(t *testing.T) {
-	const maxLines = 120
+	const maxLines = 125
 	text := string(must(os.ReadFile("README.md")))
 	if n := strings.Count(text, "\n"); n > maxLines {
 		t.Errorf("%d lines, at most %d", n, maxLines)
@@ -139,6 +139,9 @@ var shell = map[string]struct {
 		reason: "go test ./... is what runs this test",
 	},
 	"go run ./cmd/delegation serve --demo": {
+		tests: []string{"TestInterop_Readme"},
+	},
+	"curl -fsS 'http://127.0.0.1:8080/token?user=alice' >token": {
 		tests: []string{"TestInterop_Readme"},
 	},
 	"go run ./cmd/delegation serve --config delegation.yaml": {
@@ -334,7 +337,10 @@ var shell = map[string]struct {
 		tests: []string{"TestInterop_Reproducible"},
 	},
 	"podman load --input delegation_0.1.0_image.tar": {
-		reason: "it needs a container engine and a registry; TestImage_IsValid reads the layout",
+		reason: "it needs a container engine; TestImage_IsValid reads the layout",
+	},
+	"skopeo copy --all oci-archive:delegation_0.1.0_image.tar docker://registry.example.com/delegation": {
+		reason: "it needs a registry; TestImage_IsValid reads the layout",
 	},
 	"git ls-remote https://github.com/actions/checkout refs/tags/v6.0.0": {
 		reason: "it asks GitHub",
@@ -386,9 +392,6 @@ var shell = map[string]struct {
 	".ci/run quick": {
 		reason: "it is a part of what CI runs",
 	},
-	"go test -run TestRoleByClaim .": {
-		reason: "go test ./... runs the same tests",
-	},
 	"cd bench": {
 		reason: "CI runs it with -quick, and its numbers are of one machine",
 	},
@@ -400,6 +403,12 @@ var shell = map[string]struct {
 	},
 	`go run . -issuer https://tenant.example.com/ -client YOUR-CLIENT-ID -region us-east-1 \`: {
 		reason: "it asks an issuer and AWS",
+	},
+	`curl -fsS http://127.0.0.1:8080/converse -H "Authorization: Bearer $(cat id-token)" \`: {
+		reason: "it asks an issuer and AWS",
+	},
+	`go run . -issuer https://tenant.example.com/ -client CLIENT -service http://127.0.0.1:8080 \`: {
+		reason: "it needs the account that the commands before set up",
 	},
 	"aws iam update-saml-provider --saml-provider-arn $arn --add-private-key file://reader.key": {
 		reason: "it changes an AWS account",
@@ -480,8 +489,28 @@ func TestReadme_Commands(t *testing.T) {
 	for _, command := range []string{
 		"go get " + string(module[1]), "go run ./examples/quickstart", "go test ./...",
 	} {
-		if !strings.Contains(readme, "\n"+command) {
+		if !strings.Contains(readme, "\n"+command+"\n") &&
+			!strings.Contains(readme, "`"+command+"`") {
 			t.Errorf("the README lacks %q", command)
+		}
+	}
+}
+
+// TestReadme_OneTerminal: a shell block can be pasted into one terminal. A command that runs until
+// it is stopped is the last of its block, and so is one that measures for minutes.
+func TestReadme_OneTerminal(t *testing.T) {
+	runsOn := regexp.MustCompile(`^(delegation|go run ./cmd/delegation) serve\b|^go run \.( |$)|` +
+		`\bport-forward\b`)
+	for _, page := range markdownPages(t) {
+		for _, block := range blocksOf(string(must(os.ReadFile(page))), "sh") {
+			block = strings.TrimSpace(strings.ReplaceAll(block, "\\\n", " "))
+			commands := strings.Split(block, "\n")
+			for _, command := range commands[:len(commands)-1] {
+				if runsOn.MatchString(strings.TrimSpace(command)) {
+					t.Errorf("%s: commands after %q would wait for its end: write another block",
+						page, command)
+				}
+			}
 		}
 	}
 }
