@@ -11,9 +11,9 @@ import (
 func TestRevoke_NameID(t *testing.T) {
 	const (
 		where = ": --subject must be the NameID. delegation explain and CloudTrail " +
-			"(userIdentity.userName of AssumeRoleWithSAML) show it"
-		encoded = where + " encoded. To name it as they do, name the role with --role, " +
-			"--principal and --entity-id instead of --target"
+			"(userIdentity.userName of AssumeRoleWithSAML) show the NameID"
+		encoded = where + ", but encoded. To use the encoded NameID, set --role, --principal " +
+			"and --entity-id instead of --target"
 	)
 	for name, c := range map[string]struct {
 		target, rule, flag string

@@ -202,13 +202,13 @@ func TestTrustPolicy_FlagsOfOtherRoles(t *testing.T) {
 	with := func(command string, flags ...string) []string {
 		return append([]string{command, "-c", file, "-t", "photo-app"}, flags...)
 	}
-	const not = "the role and the SAML provider must be in the same account: name "
+	const not = "the role and the SAML provider must be in the same account: "
 	wantPolicyRefused(t, with("cloudformation", "--role", partnerRole, "--principal", ownProvider),
-		"--role: "+not+"the SAML provider of the account 222222222222 with --principal "+partnerProvider)
+		"--role: "+not+"set --principal to "+partnerProvider)
 	wantPolicyRefused(t, with("cloudformation", "--role", "arn:aws:iam::333333333333:role/x"),
-		"--role: "+not+"the SAML provider of the account 333333333333 with --principal and its ARN")
+		"--role: "+not+"set --principal to the ARN of the SAML provider in the account 333333333333")
 	wantPolicyRefused(t, with("cloudformation", "--principal", partnerProvider),
-		not+"a role of the account 222222222222 with --role")
+		not+"name a role of the account 222222222222 with --role")
 	policy, notes := said(t, with("trust-policy", "--principal", partnerProvider)...)
 	if !strings.Contains(policy, partnerProvider) || notes != "" {
 		t.Errorf("trust-policy writes %s and notes %s", policy, notes)

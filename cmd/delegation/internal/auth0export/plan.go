@@ -184,11 +184,14 @@ func findClient(clients []Client, name, id string) (int, error) {
 	if len(withAddOn) > 0 {
 		return withAddOn[0], nil // checkClients refuses two
 	}
-	if len(plain) > 1 {
-		return -1, fmt.Errorf("--client: the export has %d clients named %.100q and no client_id "+
-			"of theirs: export with AUTH0_EXPORT_IDENTIFIERS: true", len(plain), name)
+	switch len(plain) {
+	case 0:
+		return -1, nil
+	case 1:
+		return plain[0], nil
 	}
-	return slices.Max(append(plain, -1)), nil
+	return -1, fmt.Errorf("--client: the export has %d clients named %.100q, without their "+
+		"client_id: export with AUTH0_EXPORT_IDENTIFIERS: true", len(plain), name)
 }
 
 // leaveOut lists the rules, and marks those that do not run. Their files are numbered by the place

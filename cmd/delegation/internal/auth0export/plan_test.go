@@ -296,7 +296,7 @@ func TestPlan_SameName(t *testing.T) {
 		"the first has the add-on":    {withAddOn, plain, []string{"Twin=a"}, ""},
 		"then the other gets its own": {plain, withAddOn, []string{"Twin=a", "Twin=b"}, ""},
 		"neither has it": {plain, plain, []string{"Twin=a"}, `the export has 2 clients named ` +
-			`"Twin" and no client_id of theirs: export with AUTH0_EXPORT_IDENTIFIERS: true`},
+			`"Twin", without their client_id: export with AUTH0_EXPORT_IDENTIFIERS: true`},
 		"one has the ID": {
 			`{"name": "Twin", "client_id": "a"}`, plain, []string{"Twin=a"}, "",
 		},

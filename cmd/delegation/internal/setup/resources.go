@@ -203,13 +203,11 @@ func (o *Options) chooseRole(b *config.Builder, made *Resources, trust *Trust) {
 func (o *Options) otherAccount(made *Resources, trust *Trust) string {
 	switch {
 	case o.Role != "":
-		principal := "and its ARN"
 		if known := providersOf(trust.uses.Choices, o.Role); len(known) > 0 {
-			principal = known[0]
+			return ": set --principal to " + known[0]
 		}
-		return fmt.Sprintf(": name the SAML provider of the account %s with "+
-			"--principal %s",
-			made.Role.AccountID, principal)
+		return fmt.Sprintf(": set --principal to the ARN of the SAML provider in the account %s",
+			made.Role.AccountID)
 	case o.Principal != "":
 		return fmt.Sprintf(": name a role of the account %s with --role",
 			made.Principal.AccountID)

@@ -203,9 +203,9 @@ func (r *revocation) noteSubject() error {
 		return nil
 	}
 	note := strings.Join(chosen, ", and ") + ": --subject must be the NameID. delegation explain " +
-		"and CloudTrail (userIdentity.userName of AssumeRoleWithSAML) show it"
+		"and CloudTrail (userIdentity.userName of AssumeRoleWithSAML) show the NameID"
 	if r.target.NameIDEncoding != "" {
-		note += " encoded. To name it as they do, name the role with --role, --principal and " +
+		note += ", but encoded. To use the encoded NameID, set --role, --principal and " +
 			"--entity-id instead of --target"
 	}
 	r.note("%s", note)
