@@ -62,9 +62,9 @@ func (s surroundings) trustFlags(c *cobra.Command, o *setup.TrustOptions) {
 	f := c.Flags()
 	s.targetFlag(c, &o.Target, &o.ConfigFile, "`name` of the target in the configuration")
 	f.StringVar(&o.Principal, "principal", "", "`ARN` of the SAML provider; by default the "+
-		"target's")
+		"configuration's")
 	f.StringVar(&o.Region, "region", "", "AWS `region` whose sign-in address is the recipient; "+
-		"by default the target's")
+		"by default the configuration's")
 	f.StringVar(&o.Recipient, "recipient", "", "`URL` that assertions are addressed to "+
 		"(SAML:aud); by default the target's, or the region's sign-in address")
 	f.BoolVar(&o.Tags, "tags", false, "allow session tags, or with =false do not; "+
