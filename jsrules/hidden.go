@@ -1,11 +1,11 @@
 package jsrules
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +13,7 @@ import (
 
 // minHidden is the length from which a value of Options.Configuration or Options.Secrets is hidden
 // in texts, in bytes. Shorter values, such as true or a number, would be found in unrelated words.
+// Backslashes do not count.
 const minHidden = 6
 
 // maxHiding limits the bytes of a text in which values are looked for, and of which [short] leaves
@@ -22,125 +23,229 @@ const maxHiding = 16 * maxError
 // cutMark is how [short] marks a text that it has cut.
 const cutMark = "…"
 
+// minQuoted is the smallest precision with which this module quotes texts in errors, such as %.80q.
+// A quoted text of as many bytes may have been cut.
+const minQuoted = 80
+
 // hiding hides the values of Options.Configuration and Options.Secrets in texts for errors, logs
 // and events. The engine and its libraries repeat in a text what they were given, and rules pass
 // secrets on.
 type hiding struct {
-	// values are by their first byte, the longest first.
-	values map[byte][]hiddenValue
+	// written is for texts as they are, and decoded for texts whose %XX are decoded.
+	written hiddenForms
+	decoded hiddenForms
 }
 
-// hiddenValue is one form of a value, in lower case, and the text that is shown in its place.
-type hiddenValue struct{ text, name string }
+// hiddenForms are forms of values by their first byte, the longest first.
+type hiddenForms map[byte][]hiddenValue
+
+// hiddenValue is one form of a value, as in [searched], and the text that is shown in its place.
+type hiddenValue struct {
+	text []byte
+	name string
+}
 
 // newHiding returns what hides these values.
 func newHiding(configuration, secrets map[string]string) *hiding {
-	h := &hiding{values: map[byte][]hiddenValue{}}
+	h := &hiding{written: hiddenForms{}, decoded: hiddenForms{}}
 	for _, name := range sortedKeys(configuration) {
 		h.add("‹configuration."+name+"›", configuration[name])
 	}
 	for _, name := range sortedKeys(secrets) {
 		h.add("‹event.secrets."+name+"›", secrets[name])
 	}
-	for _, values := range h.values {
+	h.written.sort()
+	h.decoded.sort()
+	return h
+}
+
+// add adds a value in the forms in which texts have it.
+func (h *hiding) add(name, value string) {
+	for _, form := range formsOf(strings.ToValidUTF8(value, "\ufffd")) {
+		h.written.add(name, newSearched(form, false).text)
+		h.decoded.add(name, newSearched(form, true).text)
+	}
+}
+
+func (f hiddenForms) add(name string, form []byte) {
+	if len(form) >= minHidden {
+		f[form[0]] = append(f[form[0]], hiddenValue{form, name})
+	}
+}
+
+func (f hiddenForms) sort() {
+	for _, values := range f {
 		slices.SortStableFunc(values, func(a, b hiddenValue) int {
 			return cmp.Compare(len(b.text), len(a.text))
 		})
 	}
-	return h
 }
 
-// quotedLengths are the precisions with which errors of this package quote what a rule has written.
-var quotedLengths = []int{80, 100, 120, 200}
-
-// add adds a value in the forms in which texts have it.
-func (h *hiding) add(name, value string) {
-	value = strings.ToValidUTF8(value, "\ufffd")
-	for _, form := range formsOf(value) {
-		if len(form) < minHidden {
-			continue
-		}
-		form = lower(form)
-		h.values[form[0]] = append(h.values[form[0]], hiddenValue{form, name})
-	}
-}
-
-// formsOf returns a value as it is, quoted by Go, in JSON of Go and of JavaScript, and in a URL.
+// formsOf returns a value as it is, quoted by Go, and in JSON of Go and of JavaScript. [searched]
+// makes one form of a value that is quoted several times, and of one in a URL.
 func formsOf(value string) []string {
 	inJSON, _ := json.Marshal(value)
 	var likeJavaScript strings.Builder
 	encoder := json.NewEncoder(&likeJavaScript)
 	encoder.SetEscapeHTML(false)
 	_ = encoder.Encode(value)
-	forms := []string{
+	return []string{
 		value,
 		strings.TrimSpace(value),
 		unquoted(strconv.Quote(value)),
 		unquoted(string(inJSON)),
 		unquoted(strings.TrimSpace(likeJavaScript.String())),
-		url.QueryEscape(value),
-		strings.ReplaceAll(url.QueryEscape(value), "+", "%20"),
-		url.PathEscape(value),
 	}
-	for _, length := range quotedLengths {
-		forms = append(forms, unquoted(fmt.Sprintf("%.*q", length, value)))
-	}
-	return forms
 }
 
 func unquoted(quoted string) string { return quoted[1 : len(quoted)-1] }
 
-// lower returns a text with the letters of ASCII in lower case. Its length stays.
-func lower(text string) string {
-	letters := []byte(text)
-	for i, c := range letters {
-		if c >= 'A' && c <= 'Z' {
-			letters[i] = c + 'a' - 'A'
-		}
-	}
-	return string(letters)
+// searched is a text in which values are looked for. It has no backslashes, so a text has one form
+// however often it was quoted, such as JSON within JSON. Letters of ASCII are in lower case.
+type searched struct {
+	text []byte
+	// from and to say which bytes of the original each byte of text stands for.
+	from []int
+	to   []int
+	// cuts are the places in text at which the original may have been cut, in order.
+	cuts []int
 }
 
-// hide replaces each value in a text by its name, in upper or lower case. The beginning of a value
-// in which [short] has cut a text is replaced, too.
+// newSearched returns a text to search. Decoding is that of [byteInURL].
+func newSearched(original string, decode bool) *searched {
+	s := &searched{
+		text: make([]byte, 0, len(original)),
+		from: make([]int, 0, len(original)),
+		to:   make([]int, 0, len(original)),
+	}
+	cuts := cutsOf(original)
+	for at := 0; at < len(original); {
+		for len(cuts) > 0 && at >= cuts[0] {
+			s.cuts = append(s.cuts, len(s.text))
+			cuts = cuts[1:]
+		}
+		c, length := original[at], 1
+		if decode {
+			c, length = byteInURL(original[at:])
+		}
+		switch {
+		case c == '\\':
+			at += length
+			continue
+		case decode && c == '%' && len(cuts) > 0 && cuts[0]-at-length < len("XX"):
+			at = cuts[0] // the text was cut in the middle of %XX
+			continue
+		}
+		s.text = append(s.text, lower(c))
+		s.from = append(s.from, at)
+		s.to = append(s.to, at+length)
+		at += length
+	}
+	return s
+}
+
+// byteInURL returns the byte at the beginning of a text in a URL, and the length of its form there.
+// A % that is encoded itself, as %25, is decoded, too. A plus is the blank that it may stand for.
+func byteInURL(text string) (c byte, length int) {
+	c, length = text[0], 1
+	if c == '%' {
+		for strings.HasPrefix(text[length:], "25") {
+			length += len("25")
+		}
+		digits, err := hex.DecodeString(text[length:min(len(text), length+2)])
+		if err == nil && len(digits) == 1 {
+			c = digits[0]
+			length += 2
+		}
+	}
+	if c == '+' {
+		c = ' '
+	}
+	return c, length
+}
+
+// lower returns a letter of ASCII in lower case, and any other byte as it is.
+func lower(c byte) byte {
+	if c >= 'A' && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
+}
+
+// cutsOf returns where a text may have been cut: in front of a [cutMark], and at the end of a long
+// text in quotes.
+func cutsOf(text string) (cuts []int) {
+	opened := 0
+	for at := range len(text) {
+		switch {
+		case strings.HasPrefix(text[at:], cutMark):
+			cuts = append(cuts, at)
+		case text[at] == '"':
+			if at-opened >= minQuoted {
+				cuts = append(cuts, at)
+			}
+			if at == 0 || text[at-1] != '\\' {
+				opened = at + 1
+			}
+		}
+	}
+	return cuts
+}
+
+// hide replaces each value in a text by its name, in upper or lower case, and however often it was
+// quoted or encoded for a URL. The beginning of a value is replaced, too, if the text was cut after
+// it, unless it is shorter than [minHidden].
 func (h *hiding) hide(text string) string {
-	if len(h.values) == 0 {
+	text = h.written.hide(text, false)
+	if strings.ContainsAny(text, "%+") {
+		text = h.decoded.hide(text, true)
+	}
+	return text
+}
+
+func (f hiddenForms) hide(text string, decode bool) string {
+	if len(f) == 0 {
 		return text
 	}
 	var out strings.Builder
-	folded := lower(text)
+	s := newSearched(text, decode)
 	copied := 0
-	for at := 0; at < len(text); at++ {
-		name, length := h.at(folded[at:])
+	for at := 0; at < len(s.text); at++ {
+		name, length := f.at(s, at)
 		if length == 0 {
 			continue
 		}
-		out.WriteString(text[copied:at])
+		out.WriteString(text[copied:s.from[at]])
 		out.WriteString(name)
-		copied = at + length
-		for at++; at < copied; at++ { // another value may begin inside this one, and end after it
-			_, length := h.at(folded[at:])
-			copied = max(copied, at+length)
+		end := at + length
+		for at++; at < end; at++ { // another value may begin inside this one, and end after it
+			_, length := f.at(s, at)
+			end = max(end, at+length)
 		}
+		copied = s.to[end-1]
 		at--
 	}
 	out.WriteString(text[copied:])
 	return out.String()
 }
 
-// at returns the name and the length of the longest value that a text begins with. The length is 0
-// if there is none.
-func (h *hiding) at(text string) (name string, length int) {
-	values := h.values[text[0]]
+// at returns the name and the length of the longest value that begins at a place in a text. The
+// length is 0 if there is none.
+func (f hiddenForms) at(s *searched, at int) (name string, length int) {
+	text := s.text[at:]
+	values := f[text[0]]
 	if len(values) == 0 {
 		return "", 0
 	}
-	cut := strings.Index(text[:min(len(text), maxError+len(cutMark))], cutMark)
+	cut := 0
+	if i, _ := slices.BinarySearch(s.cuts, at); i < len(s.cuts) {
+		cut = s.cuts[i] - at
+	}
 	for _, value := range values {
 		switch {
-		case strings.HasPrefix(text, value.text):
+		case bytes.HasPrefix(text, value.text):
 			return value.name, len(value.text)
-		case cut >= minHidden && strings.HasPrefix(value.text, text[:cut]):
+		case cut >= minHidden && bytes.HasPrefix(value.text, text[:cut]):
 			return value.name, cut
 		}
 	}

@@ -2,6 +2,7 @@ package jsrules_test
 
 import (
 	"fmt"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -50,7 +51,13 @@ func TestHidden(t *testing.T) {
 		"denial":     "return callback(new UnauthorizedError(configuration.KEY))",
 		"promise":    "return Promise.reject(new Error(configuration.KEY))",
 		"JSON of it": "throw new Error(JSON.stringify({a: configuration.KEY}))",
-		"URL of it":  "throw new Error('https://x/?' + encodeURIComponent(configuration.KEY))",
+		"JSON twice": "throw new Error(JSON.stringify({a: JSON.stringify([configuration.KEY])}))",
+		"JSON name": "const t = JSON.stringify({a: JSON.stringify([configuration.KEY])});" +
+			"context.addonConfiguration.aws = {[t]: 1}",
+		"URL of it":   "throw new Error('https://x/?' + encodeURIComponent(configuration.KEY))",
+		"URL of JSON": "throw new Error(encodeURIComponent(JSON.stringify([configuration.KEY])))",
+		"URL twice": "throw new Error(encodeURIComponent(encodeURIComponent(" +
+			"configuration.KEY)).toLowerCase())",
 		"lower case": "throw new Error(configuration.KEY.toLowerCase())",
 		"global":     "global[configuration.KEY] = global",
 		"console": "console.log(configuration.KEY); console.error(new Error(configuration.KEY));" +
@@ -76,6 +83,51 @@ func TestHidden(t *testing.T) {
 			if got.passed && name != "global" && name != "value" {
 				t.Errorf("%s: the rule passes", name)
 			}
+		}
+	}
+}
+
+// TestHidden_Cut: wherever an error cuts a text, the beginning of a secret in it is hidden.
+func TestHidden_Cut(t *testing.T) {
+	const value = "sk_live_<\"Z\u00fcrich\">\\n4711 and %41+\u00a3"
+	for name, statement := range map[string]string{
+		"setting": "context.addonConfiguration.aws = {[text]: 1}",
+		"error":   "throw new Error('x'.repeat(900) + text)",
+		"URL":     "throw new Error('x'.repeat(900) + encodeURIComponent(text))",
+		"mapping": "context.samlConfiguration = {nameIdentifierProbes: [text]}",
+		"probes":  "context.samlConfiguration = {mappings: {email: text}}",
+		"nowhere": "context.samlConfiguration = {nameIdentifierProbes: [configuration.KEY + text]}",
+	} {
+		for length := range 130 {
+			got := run(t, body(fmt.Sprintf("const text = '-'.repeat(%d) + configuration.KEY;",
+				length)+statement+";\n"+passes), jsrules.Options{
+				Configuration:     map[string]string{"KEY": value},
+				SAMLConfiguration: jsrules.SAMLConfigurationAWS,
+			})
+			if got.err == nil || strings.Contains(got.err.Error(), value[:6]) {
+				t.Fatalf("%s after %d characters: %v", name, length, got.err)
+			}
+		}
+	}
+}
+
+// TestHidden_URL: a value is found in a URL, however it is encoded there.
+func TestHidden_URL(t *testing.T) {
+	const value = "a key/with! (all)?"
+	o := jsrules.Options{Configuration: map[string]string{"KEY": value}}
+	for name, text := range map[string]string{
+		"query":              url.QueryEscape(value),
+		"path":               url.PathEscape(value),
+		"encodeURI":          "a%20key/with!%20(all)?",
+		"encodeURIComponent": "a%20key%2Fwith!%20(all)%3F",
+		"lower case":         "a%20key%2fwith%21%20%28all%29%3f",
+		"encoded twice":      url.QueryEscape(url.PathEscape(value)),
+		"three times":        url.QueryEscape(url.QueryEscape(url.QueryEscape(value))),
+	} {
+		got := run(t, body("callback(new Error('GET /"+text+"&x=100%'));"), o)
+		got.expect(t, delegation.CodeRuleFailed, "GET /‹configuration.KEY›&x=100%")
+		if strings.Contains(got.err.Error(), "key") {
+			t.Errorf("%s: %v", name, got.err)
 		}
 	}
 }

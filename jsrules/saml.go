@@ -351,7 +351,7 @@ func (o *outgoing) mustBeWhole(path string, object *goja.Object) {
 		value := object.Get(name)
 		_, callable := goja.AssertFunction(value)
 		if callable || value == nil || goja.IsUndefined(value) {
-			panic(wrongValue(fmt.Sprintf("%s.%.100s", path, name), "is %s", kind(value)))
+			panic(wrongValue(path+"."+short(name), "is %s", kind(value)))
 		}
 	}
 }

@@ -322,7 +322,7 @@ func (s *samlSession) chooseNameID() error {
 		}
 		return s.useAsNameID(property, values)
 	}
-	return errSAML("the user has no value for any of the probes of the NameID: %.300s",
+	return errSAML("the user has no value for any of the probes of the NameID: %s",
 		strings.Join(probes, ", "))
 }
 
