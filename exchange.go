@@ -224,7 +224,7 @@ func (x *exchange) run(ctx context.Context, idToken string) (*Credentials, error
 	}
 	credentials, err := x.obtain(ctx)
 	if err != nil {
-		return nil, x.blame(err)
+		return nil, x.withoutSecrets(x.blame(err))
 	}
 	credentials.Narrowed = len(x.event.noted().Narrowing) > 0
 	return credentials, nil
@@ -380,7 +380,7 @@ func (x *exchange) decideFor(ctx context.Context, user *User) error {
 	x.decision, err = x.checkDecision(user, rc)
 	x.lap(StageDecision)
 	if err != nil {
-		return x.blame(err)
+		return x.withoutSecrets(x.blame(err))
 	}
 	if x.target.slashMatters(x.decision.nameID) {
 		x.nameIDSlash = true

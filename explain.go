@@ -205,7 +205,7 @@ func (x *exchange) rehearse(ctx context.Context) (int, error) {
 	}}
 	response, err := identity.respond(ctx, x.decision.firstSession(), x.began, rand.Reader, nil)
 	if err != nil {
-		return 0, x.blame(err)
+		return 0, x.withoutSecrets(x.blame(err))
 	}
 	if err := x.decision.checkChainEnd(x.began, x.config.STSTimeout); err != nil {
 		return 0, err

@@ -171,7 +171,7 @@ type RuleContext struct {
 	// own. The map is nil at first.
 	Values map[any]any
 
-	// left is what rules have left by AfterRules and Warn. Nil: nothing.
+	// left is what rules have left by AfterRules, Warn and HideSecrets. Nil: nothing.
 	left *leftByRules
 
 	// signIn is what the verified token says of the sign-in, and nobody changes. Nil: nothing, as
@@ -191,6 +191,7 @@ type RuleContext struct {
 type leftByRules struct {
 	after    []afterRules
 	warnings []ruleWarning
+	hides    []func(text string) string // see RuleContext.HideSecrets
 }
 
 // leaving returns what rules have left, to be added to.

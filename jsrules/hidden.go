@@ -252,12 +252,15 @@ func (f hiddenForms) at(s *searched, at int) (name string, length int) {
 	return "", 0
 }
 
+// hide hides the values of the options in a text.
+func (o *Options) hide(text string) string { return o.hiding().hide(text) }
+
 // hidden hides the values of the options in a text, and then cuts it to a length for a log.
 func (o *Options) hidden(text string) string {
 	if len(text) > maxHiding {
 		text = strings.ToValidUTF8(text[:maxHiding], "") + cutMark
 	}
-	return short(o.hiding().hide(text))
+	return short(o.hide(text))
 }
 
 // hiddenError hides the values of the options in the error of a rule.
@@ -267,7 +270,7 @@ func (o *Options) hiddenError(err error) error {
 		return err
 	}
 	text := failure.Err.Error()
-	hidden := o.hiding().hide(text)
+	hidden := o.hide(text)
 	if hidden == text {
 		return err
 	}

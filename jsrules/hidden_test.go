@@ -1,6 +1,7 @@
 package jsrules_test
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -106,6 +107,51 @@ func TestHidden_Cut(t *testing.T) {
 			})
 			if got.err == nil || strings.Contains(got.err.Error(), value[:6]) {
 				t.Fatalf("%s after %d characters: %v", name, length, got.err)
+			}
+		}
+	}
+}
+
+// TestHidden_Decision: an error about what a rule has decided has no secret either, wherever it is
+// cut.
+func TestHidden_Decision(t *testing.T) {
+	const value = "sk_live_<\"Z\u00fcrich\">\\n4711"
+	const attribute = "https://aws.amazon.com/SAML/Attributes/"
+	for name, statement := range map[string]string{
+		"role":             "aws.role = text",
+		"principal":        "aws.principal = text",
+		"region":           "aws.region = text",
+		"failover":         "aws.failoverRegions = [text]",
+		"source identity":  "aws.sourceIdentity = text",
+		"tag key":          "aws.tags = {[text]: 'a'}",
+		"tag value":        "aws.tags = {a: text}",
+		"transitive":       "aws.transitiveTagKeys = [text]",
+		"droppable":        "aws.droppableTags = [text]",
+		"policy":           "aws.policy = text",
+		"policy ARN":       "aws.policyArns = [text]",
+		"NameID":           "aws.nameID = text + '*'",
+		"mapping":          "aws.mappings = {[text]: 'app_metadata'}; user.app_metadata = {a: {}}",
+		"mapped path":      "user[text] = {a: 1}; aws.mappings = {a: text}",
+		"mapped role":      "user.r = text; aws.mappings = {'" + attribute + "Role': 'r'}",
+		"mapped tag":       "user.r = text; aws.mappings = {'" + attribute + "PrincipalTag:a': 'r'}",
+		"attribute in XML": "aws.mappings = {['a' + text + '\\u0001']: 'user_id'}",
+		"value in XML":     "user.r = text + '\\u0001'; aws.mappings = {[text]: 'r'}",
+	} {
+		for _, length := range []int{0, 30, 60, 70, 75, 110, 115, 130, 140} {
+			source := body(fmt.Sprintf("const text = '-'.repeat(%d) + configuration.KEY;", length) +
+				"const aws = context.addonConfiguration.aws;" + statement + ";\n" + passes)
+			rule := compile(t, source, jsrules.Options{
+				Configuration: map[string]string{"KEY": value},
+			})
+			err := exchangeToTheEnd(t, []delegation.RuleFunc{rule})
+			var failure *delegation.Error
+			if !errors.As(err, &failure) || failure.Stage != delegation.StageDecision &&
+				failure.Stage != delegation.StageSAML {
+				t.Fatalf("%s: got %v", name, err)
+			}
+			text := err.Error()
+			if strings.Contains(text, value[:6]) || strings.Contains(text, "4711") {
+				t.Errorf("%s after %d characters: %s", name, length, text)
 			}
 		}
 	}

@@ -134,6 +134,9 @@ func (c *rule) execute(
 		return &Error{Rule: c.name, Err: absent}
 	}
 	rc.Rule = c.name
+	if len(c.options.Configuration) > 0 || len(c.options.Secrets) > 0 {
+		rc.HideSecrets(c.options.hide)
+	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
