@@ -23,7 +23,7 @@ esac
 
 // fakeAWS is a program in place of the AWS CLI. What exists is a file in $FAKE_MADE. $FAKE_LOST and
 // $FAKE_REFUSED are words of calls: the answer to the first is lost after the call has worked, and
-// IAM refuses the second.
+// IAM refuses the second with $FAKE_CODE.
 const fakeAWS = `#!/bin/sh
 case "$2" in
 get-caller-identity)
@@ -38,7 +38,7 @@ call="$2 ${name#delegation-awslive-????????}."
 case "$2" in
 create-*)
   if [ "$call" = "$FAKE_REFUSED" ]; then
-    printf '\nAn error occurred (MalformedPolicyDocument) when calling it: refused\n' >&2
+    printf '\nAn error occurred (%s) when calling it: refused\n' "$FAKE_CODE" >&2
     exit 254
   fi
   : > "$file" ;;
@@ -71,10 +71,10 @@ func TestScript(t *testing.T) {
 		check(t, os.WriteFile(filepath.Join(programs, name), []byte(text), 0o700))
 	}
 	for name, row := range map[string]struct {
-		lost, refused, stuck string
-		code, left           int
-		says                 string
-		answered             bool
+		lost, refused, with, stuck string
+		code, left                 int
+		says                       string
+		answered                   bool
 	}{
 		"all is made": {says: "waiting for IAM", answered: true},
 		"a lost provider": {
@@ -96,10 +96,25 @@ func TestScript(t *testing.T) {
 			lost: "create-role -sid.", code: 1, says: "endpoint URL",
 		},
 		"a refused ECDSA provider": {
-			refused: "create-saml-provider -ecdsa.", says: "waiting for IAM", answered: true,
+			refused: "create-saml-provider -ecdsa.", with: "InvalidInput", says: "waiting for IAM",
+			answered: true,
 		},
 		"a refused role": {
-			refused: "create-role -sid.", says: "waiting for IAM", answered: true,
+			refused: "create-role -sid.", with: "MalformedPolicyDocument", says: "waiting for IAM",
+			answered: true,
+		},
+		"a role that is not valid": {
+			refused: "create-role -uid.", with: "ValidationError", says: "waiting for IAM",
+			answered: true,
+		},
+		"a throttled ECDSA provider": {
+			refused: "create-saml-provider -ecdsa.", with: "Throttling", code: 1, says: "Throttling",
+		},
+		"an operator without permission": {
+			refused: "create-role -uid.", with: "AccessDenied", code: 1, says: "AccessDenied",
+		},
+		"a session that ended": {
+			refused: "create-role -sid.", with: "ExpiredToken", code: 1, says: "ExpiredToken",
 		},
 		"a role that stays": {
 			stuck: "delete-role -uid.", code: 1, left: 1, says: "remove the role delegation-awslive-",
@@ -113,7 +128,8 @@ func TestScript(t *testing.T) {
 				"DELEGATION_AWS_ACCOUNT=123456789012", "DELEGATION_AWS_GO="+programs+"/go",
 				"DELEGATION_AWS_WAIT=0", "DELEGATION_AWS_ANSWERS="+answers,
 				"STAND_IN_NOTES="+filepath.Join(t.TempDir(), "notes"), "FAKE_MADE="+made,
-				"FAKE_LOST="+row.lost, "FAKE_REFUSED="+row.refused, "FAKE_STUCK="+row.stuck)
+				"FAKE_LOST="+row.lost, "FAKE_REFUSED="+row.refused, "FAKE_CODE="+row.with,
+				"FAKE_STUCK="+row.stuck)
 			out, _ := command.CombinedOutput()
 			code := command.ProcessState.ExitCode()
 			if code != row.code || !strings.Contains(string(out), row.says) {
@@ -126,7 +142,7 @@ func TestScript(t *testing.T) {
 			}
 			text, _ := os.ReadFile(answers)
 			if row.answered != (len(text) > 0) ||
-				strings.Contains(string(text), "MalformedPolicy") != (row.refused != "") {
+				row.answered && !strings.Contains(string(text), row.with) {
 				t.Errorf("the answers: %q", text)
 			}
 		})
