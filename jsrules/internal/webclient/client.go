@@ -335,8 +335,10 @@ func (h *hop) goTo(u *node.URL) error {
 
 // sendable returns a path in a form that url.URL sends byte for byte. For a path with a character
 // that RFC 3986 §3.3 does not permit, url.URL would encode the decoded path anew, and %2F would
-// become a slash. The URL Standard permits some of these characters, and a % that begins no escape.
-// They are escaped here, which a server decodes to the same.
+// become a slash. Where the URL Standard leaves such a character as it is, Node sends it raw: | and
+// a % that begins no escape, and ^ in versions before the Standard's path percent-encode set had
+// it. Here all of them are escaped. A server that decodes the path reads the same, except that it
+// may refuse a raw % and not a %25.
 func sendable(path string) string {
 	const permitted = "-._~!$&'()*+,;=:@/[]"
 	var b strings.Builder
@@ -396,7 +398,7 @@ func (c *Client) exchange(request *http.Request, h *hop, b *Budget) (_ *Response
 	// Not by http.Client, which reads a Location itself and fails at one that Node takes.
 	response, err := c.transport.RoundTrip(request)
 	if err != nil {
-		return nil, err // it holds the URL, which failure leaves out
+		return nil, err // it can repeat parts of an answer, which failure leaves out
 	}
 	if response.Body == nil {
 		response.Body = http.NoBody

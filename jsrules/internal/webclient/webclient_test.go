@@ -814,8 +814,8 @@ func TestNothingIsKept(t *testing.T) {
 	}
 }
 
-// TestPaths: what is sent is what Node.js sends, and an escape of the rule is never decoded,
-// whatever else the path has.
+// TestPaths: what is sent is what Node.js sends, except that | and ^ and a % that begins no escape
+// are escaped. An escape of the rule is never decoded, whatever else the path has.
 func TestPaths(t *testing.T) {
 	sent := &everywhere{}
 	s := settings("api.example.com")
