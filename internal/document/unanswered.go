@@ -8,19 +8,49 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/textproto"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 )
 
-// unreadableError stands for an error of net/http that can repeat what the server sent, such as
-// malformed HTTP response "…". An answer may have a token. errors.Is still finds the error.
+// unreadableError stands for an error whose text can repeat what the server sent, such as malformed
+// HTTP response "…". An answer may have a token. errors.Is still finds the error.
 type unreadableError struct{ cause error }
 
-func (unreadableError) Error() string { return "its answer is not HTTP that can be read" }
+func (e unreadableError) Error() string {
+	if isNotHTTP(e.cause) {
+		return "its answer is not HTTP that can be read"
+	}
+	return "there is no whole answer, and the reason is not shown, because it may repeat a part"
+}
 
 func (e unreadableError) Unwrap() error { return e.cause }
+
+// isNotHTTP tells whether net/http could not read an answer. Most such errors have no exported type
+// (net/http, Go 1.26).
+func isNotHTTP(err error) bool {
+	var protocol textproto.ProtocolError
+	if errors.As(err, &protocol) {
+		return true
+	}
+	text := err.Error()
+	begins := func(prefix string) bool { return strings.HasPrefix(text, prefix) }
+	return slices.ContainsFunc([]string{
+		"malformed HTTP ",
+		"net/http: HTTP/1.x transport connection broken: ",
+		"net/http: server response headers exceeded ",
+		"malformed chunked encoding",
+		"invalid byte in chunk length",
+		"http chunk length too large",
+		"chunked ",
+		"bad trailer key",
+		"http: unexpected EOF reading trailer",
+		"http: suspiciously long trailer",
+	}, begins)
+}
 
 // errNoTunnel stands for the answer of a proxy to CONNECT.
 var errNoTunnel = errors.New("the proxy did not open a connection")
@@ -70,28 +100,74 @@ func ofConnection(err error) error {
 	if errors.As(err, &operation) {
 		plain := *operation
 		switch {
-		case operation.Op == "remote error" || operation.Op == "local error":
-			return operation // an alert of TLS
+		case isAlert(operation.Err): // of the operation "remote error" or "local error"
 		case operation.Op == "proxyconnect":
 			plain.Err = ofProxy(operation.Err)
+		case strings.HasPrefix(operation.Op, "socks "):
+			plain.Err = ofSOCKS(operation.Err)
 		default:
 			plain.Err = Unanswered(context.Background(), operation.Err)
 		}
 		return &plain
 	}
 	var name *net.DNSError
-	if errors.As(err, &name) {
-		return name
-	}
+	var address *net.AddrError
+	var network net.UnknownNetworkError
 	var call *os.SyscallError
-	if errors.As(err, &call) {
-		return call
-	}
 	var number syscall.Errno
-	if errors.As(err, &number) {
+	switch {
+	case errors.As(err, &name):
+		return name
+	case errors.As(err, &address):
+		return address
+	case errors.As(err, &network):
+		return network
+	case errors.As(err, &call):
+		return call
+	case errors.As(err, &number):
 		return number
 	}
 	return nil
+}
+
+// isAlert tells whether an error is an alert of TLS. Those of crypto/tls have no exported type, and
+// the texts of tls.AlertError.
+func isAlert(err error) bool {
+	for code := range 256 {
+		if err.Error() == tls.AlertError(code).Error() {
+			return true
+		}
+	}
+	return false
+}
+
+// socksTexts are the errors of a SOCKS proxy that net/http knows (socks_bundle.go, Go 1.26). They
+// have no types. Others have numbers that the proxy sent.
+var socksTexts = []string{
+	"no acceptable authentication methods",
+	"invalid username/password",
+	"username/password authentication failed",
+	"FQDN too long",
+	"unknown error general SOCKS server failure",
+	"unknown error connection not allowed by ruleset",
+	"unknown error network unreachable",
+	"unknown error host unreachable",
+	"unknown error connection refused",
+	"unknown error TTL expired",
+	"unknown error command not supported",
+	"unknown error address type not supported",
+}
+
+// ofSOCKS returns why a SOCKS proxy opened no connection.
+func ofSOCKS(err error) error {
+	text := err.Error()
+	switch {
+	case slices.Contains(socksTexts, text):
+		return errors.New(strings.TrimPrefix(text, "unknown error "))
+	case strings.HasPrefix(text, "unexpected protocol version "):
+		return errors.New("the proxy does not speak SOCKS5")
+	}
+	return ofProxy(err)
 }
 
 // ofProxy returns why a proxy opened no connection. net/http has the text of the proxy's status
