@@ -60,7 +60,7 @@ func newDecision(
 	if err != nil {
 		return nil, err
 	}
-	ofUser := a.SourceIdentity
+	userSourceIdentity := a.SourceIdentity
 	if err := a.show(actor); err != nil {
 		return nil, err
 	}
@@ -90,7 +90,7 @@ func newDecision(
 	if err := d.setDuration(a.SessionDuration); err != nil {
 		return nil, err
 	}
-	if err := d.setChain(target, &a, ofUser); err != nil {
+	if err := d.setChain(target, &a, userSourceIdentity); err != nil {
 		return nil, err
 	}
 	name := cmp.Or(a.SessionName, verifiedEmail(user), subject)

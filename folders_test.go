@@ -184,7 +184,7 @@ func TestFolders_AreApart(t *testing.T) {
 				}
 				for _, other := range slices.Sorted(maps.Keys(nameIDs)) {
 					pairs++
-					if other == subject || pairs%sampling.Share != 0 {
+					if other == subject || pairs%sampling.Divisor != 0 {
 						continue
 					}
 					if way := u.reaches(t, nameIDs[other]); way != "" {

@@ -12,7 +12,8 @@ type entry struct {
 	at      time.Time
 	// ended is the latest end of the user's sessions that was known when it was asked for.
 	ended time.Time
-	// failed is a time in which this user is not asked for: the endpoint has just failed to answer.
+	// failed is a time in which no request is sent for this user, because the last one has just
+	// failed.
 	failed rest
 
 	of    key

@@ -78,8 +78,8 @@ func (r *rest) at(now time.Time) error {
 	return &err
 }
 
-// secondAfter returns the second after a failure of the endpoint, and no rest for any other error.
-// In it, users with an older answer do not wait.
+// secondAfter returns a rest of one second after a failure of the endpoint, and no rest after any
+// other error. During that second, users with an older answer do not wait for a request.
 func secondAfter(err error, now time.Time) rest {
 	var refused *refusal
 	if !errors.As(err, &refused) || !errors.Is(err, delegation.CodeProfileUnavailable) {

@@ -119,9 +119,9 @@ type Loader struct {
 	cache   *cache
 	flights map[key]*flight
 	rest    rest
-	// outage is a time in which nobody with an older answer waits for a request. They are still
-	// asked for: any user can have a subject for which the endpoint fails, and must not keep the
-	// profiles of others as they are.
+	// outage is a time in which users with an older answer do not wait for a request. The requests
+	// are still sent: one user may have a subject for which the endpoint always fails, and this must
+	// not keep the older profiles of other users in use.
 	outage rest
 }
 

@@ -599,15 +599,15 @@ func TestLoad_Stale(t *testing.T) {
 	}
 }
 
-// TestLoad_StaleOfOthers: what fails for one user keeps no older answers of others in use, whether
-// the endpoint fails at once or late.
+// TestLoad_StaleOfOthers: a failure for one user does not keep older answers of other users in use,
+// whether the endpoint fails at once or late.
 func TestLoad_StaleOfOthers(t *testing.T) {
 	for name, row := range map[string]struct {
 		takes  time.Duration
 		rounds int
 	}{
 		"at once": {0, 1},
-		"late":    {1500 * time.Millisecond, 2}, // nobody waits, so the answer is for the next round
+		"late":    {1500 * time.Millisecond, 2}, // alice does not wait: the answer counts next round
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { loadWithMallory(t, row.takes, row.rounds) })
@@ -615,8 +615,8 @@ func TestLoad_StaleOfOthers(t *testing.T) {
 	}
 }
 
-// loadWithMallory blocks alice in an endpoint that answers 500 for mallory, after some time. In
-// each round mallory comes first. After the last one alice must be blocked.
+// loadWithMallory blocks alice at an endpoint that answers 500 for mallory after the time takes. In
+// each round mallory is loaded first. After the last round, alice must be blocked.
 func loadWithMallory(t *testing.T, takes time.Duration, rounds int) {
 	var blocked atomic.Bool
 	l := must(profile.New(profile.Config{
@@ -656,8 +656,8 @@ func loadWithMallory(t *testing.T, takes time.Duration, rounds int) {
 
 // TestLoad_StaleHangs: while the endpoint hangs, an older answer is used after a second, or after
 // half of the caller's time. The request goes on, and further callers do not wait for it. For a
-// second after it has failed, no user with an older answer waits, and this user is not asked for. A
-// user without an older answer waits.
+// second after it has failed, users with an older answer do not wait, and no request is sent for
+// this user. A user without an older answer waits.
 func TestLoad_StaleHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked atomic.Int32

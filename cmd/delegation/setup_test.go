@@ -160,7 +160,7 @@ func TestSetup_Exchange(t *testing.T) {
 	}
 	for region, partition := range regions {
 		for _, v := range variants {
-			if sampling.Share > 1 && region != "eu-central-1" && v.name != "plain" && v.name != "a path" {
+			if sampling.Divisor > 1 && region != "eu-central-1" && v.name != "plain" && v.name != "a path" {
 				continue // the region changes nothing in it but the partition
 			}
 			t.Run(region+" "+v.name, func(t *testing.T) {

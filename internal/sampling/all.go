@@ -2,5 +2,5 @@
 
 package sampling
 
-// Share is the part of the cases that run: all.
-const Share = 1
+// Divisor is by how much the number of cases is divided: not at all.
+const Divisor = 1

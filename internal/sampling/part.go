@@ -2,5 +2,5 @@
 
 package sampling
 
-// Share is the part of the cases that run: one of so many.
-const Share = 8
+// Divisor is by how much the number of cases is divided.
+const Divisor = 8

@@ -5,5 +5,5 @@
 package sampling
 
 // Of returns how many of n cases to run: all with the build tag matrix, and otherwise one of
-// [Share], at least one.
-func Of(n int) int { return max(n/Share, 1) }
+// [Divisor], at least one.
+func Of(n int) int { return max(n/Divisor, 1) }

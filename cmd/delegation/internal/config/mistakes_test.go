@@ -205,7 +205,7 @@ rules:
 	}
 	place := regexp.MustCompile(`\A(:\d+)?: `)
 	changed, wrong := 0, 0
-	for i := 0; i < len(good); i += 3 * sampling.Share {
+	for i := 0; i < len(good); i += 3 * sampling.Divisor {
 		for _, text := range []string{
 			"", "\t", "\n", " ", ":", "- ", "\"", "'", "[", "]", "{", "}", ",", "*", "&", "%", "@",
 			"!", "|", "? ", "<<: ", "\n---\n", "#", "\x00", "\xff", "!t ", "*t", "\n...\n",
