@@ -162,12 +162,17 @@ func (r *running) administer(w http.ResponseWriter, request *http.Request, call 
 		IP:        hostOf(request.RemoteAddr),
 		UserAgent: request.UserAgent(),
 	}
-	err = call(request.Context(), r.current().Delegator, asked)
+	// The version that knew the token may not be the newest any more, and what was ended there need
+	// not count in the newest one. That is entered, too, so that a reload does not close its audit
+	// file during the call.
+	v := r.enter()
+	defer v.requests.Done()
+	err = call(request.Context(), v.Delegator, asked)
 	if err == nil {
 		answerAdmin(w, http.StatusOK, map[string]string{"status": "done"})
 		return
 	}
-	text := r.current().Admin.textOf(err)
+	text := v.Admin.textOf(err)
 	answerAdmin(w, adminStatus(err), map[string]string{"error": text})
 }
 

@@ -7,10 +7,13 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/seed055b7978/delegation"
@@ -102,4 +105,75 @@ func addressOfOperators(t *testing.T, logs *log) string {
 	}
 	t.Fatal("the log has no address for operators")
 	return ""
+}
+
+// slowBody is the body of an operator's request. Reading it runs a function first.
+type slowBody struct {
+	io.Reader
+	first func()
+}
+
+func (b *slowBody) Read(p []byte) (int, error) {
+	b.first()
+	return b.Reader.Read(p)
+}
+
+// TestOperators_DuringReloads: a call that arrives before a reload is made with the newest version,
+// and a further reload does not close what that version uses until the call has ended.
+func TestOperators_DuringReloads(t *testing.T) {
+	const token = "a-token-of-operators-0123456789abcdef"
+	world := must(delegationtest.Open())
+	t.Cleanup(world.Close)
+	world.Config.Revocations = delegation.NewRevocations(nil, 0)
+	var hook func()
+	world.Config.OnRevocation = func(context.Context, delegation.RevocationEvent) { hook() }
+	first, second := must(world.Start(t.Context())), must(world.Start(t.Context()))
+	sink := audit.NewFile(filepath.Join(t.TempDir(), "audit.jsonl"), false)
+	synctest.Test(t, func(t *testing.T) {
+		arrived, release := make(chan struct{}), make(chan struct{})
+		hook = func() {
+			close(arrived)
+			<-release
+		}
+		waits := make(chan time.Duration, 1)
+		over := make(chan time.Time)
+		close(over)
+		version := func(d *delegation.Delegator, sink audit.Sink) *service.Service {
+			return &service.Service{
+				Delegator: d,
+				Audit:     sink,
+				Admin:     &service.Admin{Token: delegation.NewSecret(token), Now: time.Now},
+				Logger:    slog.New(slog.DiscardHandler),
+				After: func(d time.Duration) <-chan time.Time {
+					waits <- d
+					return over
+				},
+			}
+		}
+		handler, change := service.Operators(version(first, nil))
+		request := httptest.NewRequest(http.MethodPost, "/revoke", &slowBody{
+			strings.NewReader(`{"everybody": true}`),
+			sync.OnceFunc(func() {
+				if err := change(t.Context(), version(second, sink)); err != nil {
+					t.Error(err)
+				}
+			}),
+		})
+		request.Header.Set("Authorization", "Bearer "+token)
+		answer := httptest.NewRecorder()
+		go handler.ServeHTTP(answer, request)
+		<-arrived
+		if err := change(t.Context(), version(second, nil)); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		if len(waits) > 0 {
+			t.Error("the audit file is about to be closed during the call")
+		}
+		close(release)
+		synctest.Wait()
+		if len(waits) != 1 || answer.Code != http.StatusOK {
+			t.Errorf("%d versions are closed, answer %d %s", len(waits), answer.Code, answer.Body)
+		}
+	})
 }

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"context"
 	"log/slog"
 	"net"
 	"net/http"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/seed055b7978/delegation/delegationhttp"
 	"github.com/seed055b7978/delegation/oidctest"
+	"golang.org/x/time/rate"
 )
 
 // DemoURL is what tests see of the demonstration's addresses.
@@ -21,6 +23,13 @@ func DemoToken(provider *oidctest.Provider, name string, now time.Time) (string,
 
 // SayStart says that a service listens on an address.
 func SayStart(s *Service, address string) { s.sayStart(address) }
+
+// Operators returns the handler for operators of a service that runs, and what makes another version
+// of the service the newest.
+func Operators(s *Service) (h http.Handler, change func(context.Context, *Service) error) {
+	r := newRunning(s)
+	return r.adminHandler(rate.NewLimiter(rate.Inf, 1)), r.change
+}
 
 // LimitServer has a server keep limits.
 func LimitServer(l Limits, server *http.Server) { l.limit(server) }
