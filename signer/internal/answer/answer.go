@@ -18,8 +18,9 @@ import (
 	"syscall"
 )
 
-// unreadable is what is said of an answer that net/http or an SDK cannot read.
-const unreadable = "what it sent cannot be read"
+// notShown stands for an error of an unknown kind. It may be about an answer that net/http or an SDK
+// cannot read.
+const notShown = "the reason is not shown, because it may repeat a part of an answer"
 
 // Missing says why there is no whole answer, from the error of an HTTP client or of a body. It has
 // neither the URL nor anything of the answer: only errors of kinds whose texts are Go's own are
@@ -43,7 +44,7 @@ func Missing(err error) string {
 	if errors.As(err, &timeout) && timeout.Timeout() {
 		return os.ErrDeadlineExceeded.Error()
 	}
-	return unreadable
+	return notShown
 }
 
 // ofConnection returns the error of a name, a connection or the system, or nil.
@@ -83,7 +84,7 @@ func ofProxy(err error) error {
 			return err
 		}
 	}
-	if known := Missing(err); known != unreadable {
+	if known := Missing(err); known != notShown {
 		return errors.New(known)
 	}
 	return errors.New("the proxy did not open a connection")

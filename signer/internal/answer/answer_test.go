@@ -16,15 +16,15 @@ import (
 
 // TestMissing: of an error only what Go itself says remains.
 func TestMissing(t *testing.T) {
-	const unreadable = "what it sent cannot be read"
+	const notShown = "the reason is not shown, because it may repeat a part of an answer"
 	canary := errors.New("canary")
 	proxied := func(err error) error { return &net.OpError{Op: "proxyconnect", Net: "tcp", Err: err} }
 	for name, row := range map[string]struct {
 		err  error
 		want string
 	}{
-		"unknown": {canary, unreadable},
-		"an URL":  {&url.Error{Op: "Get", URL: "canary", Err: canary}, unreadable},
+		"unknown": {canary, notShown},
+		"an URL":  {&url.Error{Op: "Get", URL: "canary", Err: canary}, notShown},
 		"the end": {fmt.Errorf("canary: %w", io.EOF), "EOF"},
 		"a context": {
 			fmt.Errorf("canary: %w", context.DeadlineExceeded), "context deadline exceeded",
@@ -37,7 +37,7 @@ func TestMissing(t *testing.T) {
 			"dial tcp: lookup a.example.com: no such host",
 		},
 		"an operation": {
-			&net.OpError{Op: "read", Net: "tcp", Err: canary}, "read tcp: " + unreadable,
+			&net.OpError{Op: "read", Net: "tcp", Err: canary}, "read tcp: " + notShown,
 		},
 		"a proxy's refusal": {proxied(errors.New("Forbidden")), "proxyconnect tcp: Forbidden"},
 		"a proxy's own words": {
