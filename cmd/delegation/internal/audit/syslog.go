@@ -80,7 +80,9 @@ type SyslogOptions struct {
 	// Trusted has the roots to trust, for tls. nil: those of the system.
 	Trusted *tls.Config
 	// Timeout ends a TCP connection whose server acknowledges nothing for that long. Zero: the
-	// system's limit, about 15 minutes on Linux. It has an effect on Linux only.
+	// system's limit, about 15 minutes on Linux. It has an effect on Linux only, and only with
+	// Acknowledged. Otherwise what is in the connection's buffer already counts as written, and a
+	// server that stalls for longer would still get it.
 	Timeout time.Duration
 	// Acknowledged has each record over TCP or TLS wait until the server's operating system has
 	// acknowledged it. It has an effect on Linux only.
@@ -91,14 +93,14 @@ type SyslogOptions struct {
 // tcp://HOST:PORT or tls://HOST:PORT. No connection is made yet.
 func NewSyslog(address string, o SyslogOptions) (*Syslog, error) {
 	s := &Syslog{
-		timeout: o.Timeout,
-		pause:   sleep,
-		turn:    newTurn(),
-		host:    hostname(),
-		pid:     strconv.Itoa(os.Getpid()),
+		pause: sleep,
+		turn:  newTurn(),
+		host:  hostname(),
+		pid:   strconv.Itoa(os.Getpid()),
 	}
 	if o.Acknowledged {
 		s.unsent = unacknowledged
+		s.timeout = o.Timeout
 	}
 	number, known := facilities[cmp.Or(o.Facility, "authpriv")]
 	if !known {
