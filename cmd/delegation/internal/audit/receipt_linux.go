@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"crypto/tls"
 	"fmt"
 	"net"
 	"syscall"
@@ -27,11 +26,8 @@ func endAfter(timeout time.Duration) func(network, address string, c syscall.Raw
 }
 
 // unacknowledged returns how many bytes of a connection the peer's kernel has not acknowledged
-// (tcp(7), SIOCOUTQ). For TLS it is those of the connection below.
+// (tcp(7), SIOCOUTQ).
 func unacknowledged(conn net.Conn) (left int, err error) {
-	if overTLS, ok := conn.(*tls.Conn); ok {
-		conn = overTLS.NetConn()
-	}
 	system, ok := conn.(syscall.Conn)
 	if !ok {
 		return 0, fmt.Errorf("a %T has no descriptor", conn)

@@ -7,7 +7,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/url"
 	"os"
@@ -64,13 +63,13 @@ type Syslog struct {
 	unsent func(net.Conn) (int, error)
 	pause  func(context.Context, time.Duration) error
 
-	turn   turn
-	conn   net.Conn // nil: none
-	closed bool
-	// gone is closed when the server has closed conn.
-	gone chan struct{}
 	host string
 	pid  string
+
+	// turn is needed to write to conn, and to use the fields below.
+	turn   turn
+	conn   *connection // nil: none was made
+	closed bool
 }
 
 // SyslogOptions say how records are sent. The zero value is usable.
@@ -154,119 +153,114 @@ func (s *Syslog) IsLossy() bool { return s.network == "udp" }
 // Open does nothing: a server that is down now may be up when the first record is written.
 func (s *Syslog) Open() error { return nil }
 
-// Close implements Sink.
+// Close implements Sink. A record that still waits for its receipt fails.
 func (s *Syslog) Close() error {
 	_ = s.turn.take(context.Background())
 	defer s.turn.giveBack()
 	s.closed = true
-	s.drop()
+	if s.conn != nil {
+		_ = s.conn.Close() // with TLS, it tells the server
+		s.conn.end()
+	}
 	return nil
 }
 
-// write sends a record. If the connection turns out to be closed, it reconnects once.
+// write sends a record. If it fails over a connection that was used before, it is sent once more,
+// over another one.
+//
+// Only one record is written at a time, but all wait for their receipts together. So the round trip
+// to the server does not limit how many records there are in a second.
 func (s *Syslog) write(ctx context.Context, r record) error {
+	message := s.message(r)
+	if err := s.sendOverUsed(ctx, message); err == nil {
+		return nil
+	}
 	if err := s.turn.take(ctx); err != nil {
 		return err
 	}
-	defer s.turn.giveBack()
-	if s.closed {
-		return errors.New("the connection to syslog is closed")
-	}
-	message := s.message(r)
-	if s.conn != nil && !s.isGone() && s.sendAgain(ctx, message) == nil {
-		return nil
-	}
-	s.drop()
-	if err := s.dial(ctx); err != nil {
+	conn, err := s.connect(ctx)
+	if err != nil {
+		s.turn.giveBack()
 		return err
 	}
-	if err := s.send(ctx, message); err != nil {
-		s.drop()
-		return err
-	}
-	return nil
+	return s.send(ctx, conn, message)
 }
 
-func (s *Syslog) dial(ctx context.Context) error {
-	limited, cancel := context.WithTimeout(ctx, dialTimeout)
+// sendOverUsed sends over the connection that was used before, if there is one. If a record waits
+// for a receipt, it takes half of the time that is left. So the record can be sent over another
+// connection if no receipt comes.
+func (s *Syslog) sendOverUsed(ctx context.Context, message []byte) error {
+	if err := s.turn.take(ctx); err != nil {
+		return err
+	}
+	conn := s.conn
+	if s.closed || conn == nil || conn.isGone() {
+		s.turn.giveBack()
+		return errors.New("no connection can be used")
+	}
+	deadline, limited := ctx.Deadline()
+	if !limited || s.unsent == nil {
+		return s.send(ctx, conn, message)
+	}
+	half, cancel := context.WithTimeout(ctx, time.Until(deadline)/2)
 	defer cancel()
+	return s.send(half, conn, message)
+}
+
+// connect returns the connection that can be used now, or else makes one. In the meantime another
+// record may have made one. The caller has the turn.
+func (s *Syslog) connect(ctx context.Context) (*connection, error) {
+	if s.closed {
+		return nil, errors.New("the connection to syslog is closed")
+	}
+	if s.conn != nil && !s.conn.isGone() {
+		return s.conn, nil
+	}
 	dialer := &net.Dialer{}
 	if s.network == "tcp" && s.timeout > 0 {
 		dialer.Control = endAfter(s.timeout)
 	}
-	var conn net.Conn
-	var err error
-	if s.tls != nil {
-		overTLS := &tls.Dialer{NetDialer: dialer, Config: s.tls}
-		conn, err = overTLS.DialContext(limited, s.network, s.address)
-	} else {
-		conn, err = dialer.DialContext(limited, s.network, s.address)
+	made, err := dial(ctx, dialer, s.network, s.address, s.tls)
+	if err != nil {
+		return nil, err
+	}
+	if s.conn != nil {
+		s.conn.end()
+	}
+	s.conn = made
+	return made, nil
+}
+
+// send sends a message over a connection. It gives the caller's turn back before it waits for the
+// receipt. If it fails, the connection is ended: what the server has of the message is unknown.
+func (s *Syslog) send(ctx context.Context, conn *connection, message []byte) error {
+	end, err := conn.send(ctx, message)
+	s.turn.giveBack()
+	if err == nil && s.unsent != nil && s.network == "tcp" {
+		err = s.awaitReceipt(ctx, conn, end)
 	}
 	if err != nil {
-		return err
+		conn.end()
 	}
-	s.conn = conn
-	s.gone = make(chan struct{})
-	if s.network == "tcp" {
-		go watch(conn, s.gone)
-	}
-	return nil
+	return err
 }
 
-// watch waits until the server closes the connection. Without it, the next record would be lost:
-// the first write to a closed connection succeeds.
-func watch(conn net.Conn, gone chan<- struct{}) {
-	_, _ = io.Copy(io.Discard, conn)
-	close(gone)
-}
-
-func (s *Syslog) isGone() bool {
-	select {
-	case <-s.gone:
-		return true
-	default:
-		return false
-	}
-}
-
-// sendAgain sends over a connection that was used before. It takes half of the time that is left,
-// so that a record that gets no acknowledgment can be sent over a new connection.
-func (s *Syslog) sendAgain(ctx context.Context, message []byte) error {
-	deadline, limited := ctx.Deadline()
-	if !limited || s.unsent == nil {
-		return s.send(ctx, message)
-	}
-	half, cancel := context.WithTimeout(ctx, time.Until(deadline)/2)
-	defer cancel()
-	return s.send(half, message)
-}
-
-func (s *Syslog) send(ctx context.Context, message []byte) error {
-	deadline, _ := ctx.Deadline() // without one it is zero: no limit
-	if err := s.conn.SetWriteDeadline(deadline); err != nil {
-		return err
-	}
-	if _, err := s.conn.Write(message); err != nil {
-		return err
-	}
-	if s.unsent == nil || s.network != "tcp" {
-		return nil
-	}
-	return s.awaitReceipt(ctx)
-}
-
-// awaitReceipt waits until the server has acknowledged all that was sent. Without it, a record over
-// a connection whose server has vanished would count as written for about 15 minutes (tcp(7),
-// tcp_retries2).
-func (s *Syslog) awaitReceipt(ctx context.Context) error {
+// awaitReceipt waits until the server has acknowledged the first bytes of a connection, up to end.
+// Without it, a record over a connection whose server has vanished would count as written for about
+// 15 minutes (tcp(7), tcp_retries2).
+func (s *Syslog) awaitReceipt(ctx context.Context, conn *connection, end int64) error {
 	for pause := firstLook; ; pause = min(2*pause, lastLook) {
-		left, err := s.unsent(s.conn)
+		// First what was taken: of what another record adds between the two, nothing may count as
+		// acknowledged.
+		taken := conn.socket.taken.Load()
+		left, err := s.unsent(conn.socket.Conn)
 		switch {
+		case conn.isGone(): // with a reset, what was acknowledged may be lost too
+			return errors.New("the connection to the syslog server was closed before the record " +
+				"was acknowledged")
 		case err != nil:
 			return err
-		case s.isGone(): // with a reset, what was acknowledged may be lost too
-			return errors.New("the syslog server has closed the connection")
-		case left == 0:
+		case taken-int64(left) >= end:
 			return nil
 		}
 		if err := s.pause(ctx, pause); err != nil {
@@ -285,14 +279,6 @@ func sleep(ctx context.Context, pause time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-func (s *Syslog) drop() {
-	if s.conn == nil {
-		return
-	}
-	_ = s.conn.Close()
-	s.conn = nil
 }
 
 // message is a record as a message of RFC 5424 §6, with its length in front if the connection is a

@@ -16,6 +16,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -206,6 +208,12 @@ func TestSyslog_Receipt(t *testing.T) {
 		!strings.Contains(err.Error(), "has not acknowledged the record") {
 		t.Errorf("got %v", err)
 	}
+
+	unknown := errors.New("unknown")
+	audit.SetReceipt(s, func(net.Conn) (int, error) { return 0, unknown }, overIsTime)
+	if err := record(ctx, exchange("dave")); !errors.Is(err, unknown) {
+		t.Errorf("got %v, although the system does not tell what is acknowledged", err)
+	}
 }
 
 // TestSyslog_Reset: what a server acknowledged before it closed the connection may be lost, so it
@@ -231,6 +239,203 @@ func TestSyslog_Reset(t *testing.T) {
 	conn := must(server.Accept())
 	defer conn.Close()
 	checkMessage(t, framed(t, bufio.NewReader(conn)), 10*8+6)
+}
+
+// waiter is how a test leads a record that waits for its receipt.
+type waiter struct {
+	looked chan struct{} // receives a value after each look that found no receipt
+	again  chan error    // has it look again, or fail
+	result chan error
+}
+
+// await sends a record, and has it wait until the test says so. The pauses of the sink must be
+// those of [led].
+func await(t *testing.T, s *audit.Syslog, subject string) waiter {
+	w := waiter{make(chan struct{}), make(chan error), make(chan error, 1)}
+	ctx := context.WithValue(t.Context(), waiter{}, w)
+	go func() { w.result <- audit.Record(s, same)(ctx, exchange(subject)) }()
+	return w
+}
+
+// led is a pause that ends when the test says so, or with the test.
+func led(ctx context.Context, _ time.Duration) error {
+	w := ctx.Value(waiter{}).(waiter)
+	select {
+	case w.looked <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-w.again:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// isOver tells whether a record has its result after the next look. Its error is in err.
+func (w waiter) isOver() (over bool, err error) {
+	select {
+	case err := <-w.result:
+		return true, err
+	case <-w.looked:
+		return false, nil
+	}
+}
+
+// TestSyslog_Together: while a record waits for its receipt, others are written. Each waits until
+// its own bytes are acknowledged, and for no more.
+func TestSyslog_Together(t *testing.T) {
+	server := must(net.Listen("tcp", "127.0.0.1:0"))
+	defer server.Close()
+	s := newSyslog(t, "tcp://"+server.Addr().String(), nil)
+	var left atomic.Int64
+	audit.SetReceipt(s, func(net.Conn) (int, error) { return int(left.Load()), nil }, led)
+	left.Store(1)
+	alice := await(t, s, "alice")
+	<-alice.looked
+	if audit.IsBusy(s) {
+		t.Fatal("others wait for the receipt of alice's record")
+	}
+	bob := await(t, s, "bob")
+	<-bob.looked
+	conn := must(server.Accept())
+	defer conn.Close()
+	from := bufio.NewReader(conn)
+	checkMessage(t, framed(t, from), 10*8+6)
+	ofBob := framed(t, from)
+
+	left.Store(int64(len(ofBob) + len("123 "))) // all of bob's
+	bob.again <- nil
+	if over, err := bob.isOver(); over {
+		t.Fatalf("bob's record is written without a receipt: %v", err)
+	}
+	alice.again <- nil
+	if over, err := alice.isOver(); !over || err != nil {
+		t.Errorf("alice's record waits for the receipt of bob's, or fails: %v", err)
+	}
+	left.Store(1)
+	bob.again <- nil
+	if over, err := bob.isOver(); over {
+		t.Fatalf("bob's record is written, although a byte has no receipt: %v", err)
+	}
+	left.Store(0)
+	bob.again <- nil
+	if over, err := bob.isOver(); !over || err != nil {
+		t.Errorf("bob's record is not written: %v", err)
+	}
+}
+
+// TestSyslog_WrittenMeanwhile: what another record adds while a receipt is looked for does not
+// count as acknowledged.
+func TestSyslog_WrittenMeanwhile(t *testing.T) {
+	server := must(net.Listen("tcp", "127.0.0.1:0"))
+	defer server.Close()
+	s := newSyslog(t, "tcp://"+server.Addr().String(), nil)
+	record := audit.Record(s, same)
+	looks := 0
+	pauses := 0
+	audit.SetReceipt(s, func(net.Conn) (int, error) {
+		looks++
+		if looks > 1 {
+			return 0, nil
+		}
+		if err := record(t.Context(), exchange("bob")); err != nil {
+			t.Error(err)
+		}
+		return 1, nil // of alice's, as it was before
+	}, func(context.Context, time.Duration) error {
+		pauses++
+		return nil
+	})
+	if err := record(t.Context(), exchange("alice")); err != nil || pauses != 1 {
+		t.Errorf("%v, %d pauses: it was written without a receipt", err, pauses)
+	}
+}
+
+// TestSyslog_Reconnected: a record whose connection ends while it waits is sent once more, over the
+// connection that another record has made. If that one ends too, the record is not written,
+// although the system reports nothing unacknowledged.
+func TestSyslog_Reconnected(t *testing.T) {
+	server := must(net.Listen("tcp", "127.0.0.1:0"))
+	defer server.Close()
+	s := newSyslog(t, "tcp://"+server.Addr().String(), nil)
+	var left atomic.Int64
+	audit.SetReceipt(s, func(net.Conn) (int, error) { return int(left.Load()), nil }, led)
+	record := audit.Record(s, same)
+	if err := record(t.Context(), exchange("alice")); err != nil {
+		t.Fatal(err)
+	}
+	left.Store(1)
+	alice := await(t, s, "alice")
+	<-alice.looked
+	first := audit.Gone(s)
+	_ = must(server.Accept()).Close()
+	<-first
+
+	left.Store(0)
+	if err := record(t.Context(), exchange("bob")); err != nil {
+		t.Fatal(err)
+	}
+	left.Store(1)
+	second := audit.Conn(s)
+	alice.again <- nil
+	if over, err := alice.isOver(); over {
+		t.Fatalf("the record is written over a connection that has ended: %v", err)
+	}
+	if audit.Conn(s) != second {
+		t.Error("it was sent over a third connection")
+	}
+	conn := must(server.Accept())
+	from := bufio.NewReader(conn)
+	framed(t, from) // bob's
+	checkMessage(t, framed(t, from), 10*8+6)
+
+	left.Store(0)
+	gone := audit.Gone(s)
+	_ = conn.Close()
+	<-gone
+	alice.again <- nil
+	over, err := alice.isOver()
+	if !over || err == nil || !strings.Contains(err.Error(), "was closed before the record") {
+		t.Errorf("got %v, %v", over, err)
+	}
+}
+
+// TestSyslog_Many: each of many records at a time that counts as written is with the server.
+func TestSyslog_Many(t *testing.T) {
+	serverSide, client := bothSides()
+	for _, scheme := range []string{"tcp", "tls"} {
+		server := must(net.Listen("tcp", "127.0.0.1:0"))
+		defer server.Close()
+		s := must(audit.NewSyslog(scheme+"://"+server.Addr().String(), audit.SyslogOptions{
+			Trusted:      client,
+			Acknowledged: true,
+		}))
+		if scheme == "tls" {
+			server = tls.NewListener(server, serverSide)
+		}
+		const records = 50
+		record := audit.Record(s, same)
+		var all sync.WaitGroup
+		for i := range records {
+			all.Go(func() {
+				if err := record(t.Context(), exchange(fmt.Sprintf("user%02d", i))); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		from := bufio.NewReader(must(server.Accept()))
+		seen := map[string]bool{}
+		for range records {
+			seen[framed(t, from)] = true
+		}
+		all.Wait()
+		if len(seen) != records {
+			t.Errorf("%s: %d of %d records", scheme, len(seen), records)
+		}
+		_ = s.Close()
+	}
 }
 
 // TestSyslog_Priority: facility and outcome.
