@@ -14,26 +14,40 @@ import (
 // TestListen_Refused: an address on which serve could not listen is refused with its setting,
 // before anything listens.
 func TestListen_Refused(t *testing.T) {
+	const mistyped = "has an incorrect IP address: write four numbers from 0 to 255"
 	w := newAdmin(t)
 	for _, key := range []string{"listen", "metrics_listen", "debug_listen", "admin.listen"} {
 		for _, row := range []struct{ address, want string }{
 			{"8080", `"8080" is not HOST:PORT: set an address such as 127.0.0.1:8080`},
 			{"localhost", `"localhost" is not HOST:PORT`},
 			{"::1", `"::1" is not HOST:PORT`},
-			{"127.0.0.1:99999", `"127.0.0.1:99999" has no valid port: set a number from 1 to 65535`},
-			{"127.0.0.1:-1", `"127.0.0.1:-1" has no valid port`},
-			{"127.0.0.1:nonsense", `"127.0.0.1:nonsense" has no valid port`},
-			{"300.1.1.1:80", `"300.1.1.1:80" has an IP address with a number above 255`},
+			{"127.0.0.1:99999", `"127.0.0.1:99999" has the port "99999": set a number from 1 to 65535`},
+			{"127.0.0.1:-1", `"127.0.0.1:-1" has the port "-1": set`},
+			{"127.0.0.1:nonsense", `"127.0.0.1:nonsense" has the port "nonsense": set`},
+			{"300.1.1.1:80", mistyped},
+			{"127.0.0:80", mistyped},
+			{"127.0.0.1.5:80", mistyped},
+			{"127.0.0.1.:80", mistyped},
+			{"127.0.0.01:80", mistyped},
+			{"127001:80", mistyped},
+			{" 127.0.0.1:80", `" 127.0.0.1:80" has a blank: remove it`},
+			{"127.0.0.1: 80", `"127.0.0.1: 80" has a blank: remove it`},
+			{"127.0.0.1:80\n", `"127.0.0.1:80\n" has a blank: remove it`},
 		} {
-			if !strings.HasPrefix(row.address, "300.") { // which would ask a resolver
+			asksResolver := row.want == mistyped || strings.Contains(row.want, "blank")
+			if !asksResolver {
 				listener, err := net.Listen("tcp", row.address)
 				if err == nil {
 					_ = listener.Close()
 					t.Errorf("serve could listen on %s", row.address)
 				}
 			}
-			want := key + ": " + row.want
-			if key == "debug_listen" && !strings.HasPrefix(row.address, "127.") {
+			want := row.want
+			if row.want != mistyped {
+				want = key + ": " + want
+			}
+			host, _, err := net.SplitHostPort(row.address)
+			if key == "debug_listen" && (err != nil || !net.ParseIP(host).IsLoopback()) {
 				want = "debug_listen: is not a loopback address"
 			}
 			wantListen(t, w, map[string]string{key: row.address}, want)
@@ -61,8 +75,13 @@ func TestListen_SameAddress(t *testing.T) {
 		{map[string]string{"listen": "Photos.example.com:80"},
 			map[string]string{"metrics_listen": "photos.example.com:80"},
 			"metrics_listen: is the same address as listen"},
-		{map[string]string{"listen": ""}, map[string]string{"metrics_listen": "127.0.0.1:8080"},
-			"metrics_listen: is the same address as listen"}, // the default
+		{map[string]string{"listen": ":8081"}, map[string]string{"admin.listen": "127.0.0.1:8081"},
+			"admin.listen: has the same port as listen, which is for all addresses of this machine: " +
+				"choose another port"},
+		{map[string]string{"debug_listen": "localhost:8081"},
+			map[string]string{"metrics_listen": "0.0.0.0:8081"},
+			"metrics_listen: is for all addresses of this machine, and debug_listen has the same " +
+				"port: choose another port"},
 	} {
 		settings := row.one
 		for key, address := range row.other {
@@ -79,7 +98,8 @@ func TestListen_Accepted(t *testing.T) {
 		{"listen": ":8080", "metrics_listen": ":9464", "debug_listen": "localhost:6060"},
 		{"listen": "127.0.0.1:0", "metrics_listen": "127.0.0.1:0", "admin.listen": "127.0.0.1:0"},
 		{"listen": "photos.internal:https", "metrics_listen": "[fe80::1%eth0]:80"},
-		{"listen": ":", "metrics_listen": ":"}, // a free port, as port 0
+		{"listen": ":", "metrics_listen": ":"},             // a free port, as port 0
+		{"listen": "", "metrics_listen": "127.0.0.1:8080"}, // serve --listen can replace the default
 		{"listen": "127.0.0.1:80", "metrics_listen": "127.0.0.2:80", "admin.listen": "[::1]:80"},
 		{"listen": "127.0.0.1:8080", "metrics_listen": "127.0.0.1:9464",
 			"admin.listen": "10.0.0.300.example.com:80"},
