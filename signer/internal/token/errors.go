@@ -90,24 +90,24 @@ func nameOf(code pkcs11.Error) string {
 }
 
 func (k *tokenKey) adviceOn(code pkcs11.Error) (advice, bool) {
-	const look = "look at the token, its connection, and the log of its library"
+	const (
+		look  = "look at the token, its connection, and the log of its library"
+		apply = "; then reload or restart the service"
+	)
 	switch code {
 	case pkcs11.CKR_PIN_INCORRECT, pkcs11.CKR_PIN_INVALID, pkcs11.CKR_PIN_LEN_RANGE:
 		return advice{"the token refused the PIN, which is not tried again", "correct the PIN, " +
-			"log in with it once, which clears the token's count, and reload or restart the " +
-			"service: " + k.loginCommand(), false}, true
+			"and log in with it once, which clears the token's count: " + k.loginCommand() + apply,
+			false}, true
 	case pkcs11.CKR_PIN_LOCKED:
 		return advice{"the token has locked the PIN after too many wrong ones",
-			"have the token's security officer set a new PIN, configure it, and reload or restart " +
-				"the service", false}, true
+			"have the token's security officer set a new PIN, and configure it" + apply, false}, true
 	case pkcs11.CKR_PIN_EXPIRED:
-		return advice{"the PIN has expired", "set a new PIN: pkcs11-tool --module " +
-			k.uri.ModulePath + " --login --change-pin; then configure it, and reload or restart the service",
-			false}, true
+		return advice{"the PIN has expired", "set a new PIN: " + k.toolCommand() +
+			" --login --change-pin; configure it" + apply, false}, true
 	case pkcs11.CKR_USER_PIN_NOT_INITIALIZED:
 		return advice{"the token has no PIN for users", "have the token's security officer set " +
-			"one: pkcs11-tool --module " + k.uri.ModulePath + " --login --login-type so --init-pin",
-			false}, true
+			"one: " + k.toolCommand() + " --login --login-type so --init-pin", false}, true
 	case pkcs11.CKR_KEY_FUNCTION_NOT_PERMITTED, pkcs11.CKR_KEY_TYPE_INCONSISTENT,
 		pkcs11.CKR_ACTION_PROHIBITED:
 		return advice{"the key is not for signing",

@@ -448,12 +448,15 @@ func (k *tokenKey) loginFailed(err error) error {
 	return err
 }
 
-func (k *tokenKey) loginCommand() string {
+func (k *tokenKey) loginCommand() string { return k.toolCommand() + " --login --list-objects" }
+
+// toolCommand is the beginning of a command for the token.
+func (k *tokenKey) toolCommand() string {
 	command := "pkcs11-tool --module " + k.uri.ModulePath
 	if k.uri.Token != "" {
 		command += " --token-label '" + k.uri.Token + "'"
 	}
-	return command + " --login --list-objects"
+	return command
 }
 
 // pin reads the PIN each time, so that a changed PIN is used from the next connection on.

@@ -282,9 +282,13 @@ func TestPIN_Errors(t *testing.T) {
 		text, remedy string
 		temporary    bool
 	}{
-		pkcs11.CKR_PIN_LOCKED:               {"locked the PIN", "security officer", false},
-		pkcs11.CKR_PIN_EXPIRED:              {"has expired", "--change-pin", false},
-		pkcs11.CKR_PIN_LEN_RANGE:            {"refused the PIN", "correct the PIN", false},
+		pkcs11.CKR_PIN_LOCKED: {"locked the PIN",
+			"new PIN, and configure it; then reload or restart the service", false},
+		pkcs11.CKR_PIN_EXPIRED: {"has expired", "--token-label 'saml' --login --change-pin; " +
+			"configure it; then reload or restart the service", false},
+		pkcs11.CKR_PIN_LEN_RANGE: {"refused the PIN", "token's count: pkcs11-tool --module " +
+			"/lib/p11.so --token-label 'saml' --login --list-objects; then reload or restart the service",
+			false},
 		pkcs11.CKR_PIN_INVALID:              {"refused the PIN", "correct the PIN", false},
 		pkcs11.CKR_USER_PIN_NOT_INITIALIZED: {"no PIN for users", "--init-pin", false},
 		pkcs11.CKR_DEVICE_ERROR:             {"CKR_DEVICE_ERROR from C_Login", "look at", true},

@@ -239,13 +239,13 @@ func (s *programSigner) SignContext(
 	return signature, named(s.key.URI, err)
 }
 
-// absent is the error while the program does not run.
+// absent is the error while the program does not run. It has the remedy of the failure, and says in
+// front of it what starts the program.
 func (s *programSigner) absent(failure error) error {
 	if s.Ended() {
-		return refused("the signer program does not run any more: "+failure.Error(),
-			"then reload")
+		return refused("the signer program does not run until a reload: "+failure.Error(), "")
 	}
-	return temporary("the signer program does not run: "+failure.Error(), "it is started again")
+	return temporary("the signer program does not run, and is started again: "+failure.Error(), "")
 }
 
 // Ended implements Signer. It is true before the last program has ended, so that a reload meanwhile

@@ -382,7 +382,7 @@ func TestProgram_CrashesOnce(t *testing.T) {
 		t.Errorf("a pause of %s", got)
 	}
 	_, err = sign(t.Context(), s)
-	wantError(t, err, nil, "the signer program does not run", "it is started again")
+	wantError(t, err, nil, "the signer program does not run, and is started again: ")
 	p.over <- time.Time{}
 	p.await("signer program started again")
 	wantSignature(t, s)
@@ -432,7 +432,7 @@ func TestProgram_CrashesAlways(t *testing.T) {
 // lock themselves. The signer has ended, and a reload opens another.
 func TestProgram_RefusesLater(t *testing.T) {
 	for does, text := range map[string]string{
-		"refuses later": "the token is locked: unlock it: then reload",
+		"refuses later": "does not run until a reload: the token is locked: unlock it",
 		"another later": "the program has another key than before",
 	} {
 		t.Run(does, func(t *testing.T) {
@@ -525,7 +525,8 @@ func TestProgram_Final(t *testing.T) {
 		t.Error("a reload keeps it")
 	}
 	_, err = sign(t.Context(), s)
-	wantError(t, err, delegation.CodeSignerRefused, "wrong PIN [PIN]", "then reload")
+	wantError(t, err, delegation.CodeSignerRefused, "wrong PIN [PIN]",
+		"does not run until a reload: ")
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
