@@ -3,6 +3,8 @@ package signer
 import (
 	"context"
 	"log/slog"
+	"os"
+	"os/exec"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -62,6 +64,17 @@ func NewProgramLog(logger *slog.Logger, now func() time.Time) *programLog {
 	l := newProgramLog(logger, "/usr/bin/delegation-signer", redactor{})
 	l.now = now
 	return l
+}
+
+// KillsAfterAnswer tells whether a program is killed whose answer has come when its time is over.
+func KillsAfterAnswer() bool {
+	p := &process{command: &exec.Cmd{Process: &os.Process{}}, done: make(chan struct{})}
+	answered := make(chan struct{})
+	close(answered)
+	late := make(chan time.Time)
+	close(late)
+	p.killIfSilent(answered, late)
+	return p.cause != nil
 }
 
 // The durations of a program's life.

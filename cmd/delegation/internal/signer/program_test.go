@@ -485,7 +485,7 @@ func TestProgram_Stuck(t *testing.T) {
 }
 
 // TestProgram_Slow: callers that leave early do not have a slow program killed, however many they
-// are, nor does the end of a wait that an answer has ended.
+// are, nor does the end of a wait that an answer has ended before.
 func TestProgram_Slow(t *testing.T) {
 	p := newProgram(t, "slow")
 	p.silent = make(chan chan time.Time, 10)
@@ -510,6 +510,16 @@ func TestProgram_Slow(t *testing.T) {
 	}
 	if strings.Contains(p.logged(), "signer program ended") {
 		t.Errorf("it was killed:\n%s", p.logged())
+	}
+}
+
+// TestProgram_AnsweredLate: an answer that comes at the moment at which the wait for it ends keeps
+// the program. Go chooses between the two at random, so they meet often enough for both choices.
+func TestProgram_AnsweredLate(t *testing.T) {
+	for range 100 {
+		if signer.KillsAfterAnswer() {
+			t.Fatal("it was killed, although it has answered")
+		}
 	}
 }
 
