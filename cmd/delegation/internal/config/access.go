@@ -4,15 +4,27 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 )
 
 // explainMissing extends the error for a file or folder that does not exist. Other errors stay as
 // they are.
 func explainMissing(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: correct the path, which is relative to the configuration", err)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
-	return err
+	var of *fs.PathError
+	if errors.As(err, &of) && isLink(of.Path) {
+		return fmt.Errorf("%w: it is a link to a file that does not exist: restore that file, or "+
+			"correct or remove the link", err)
+	}
+	return fmt.Errorf("%w: correct the path, which is relative to the configuration", err)
+}
+
+// isLink tells whether a path is that of a symbolic link.
+func isLink(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.Mode()&fs.ModeSymlink != 0
 }
 
 // explainAccess extends the error for a file that this process may not read. It adds the owner of

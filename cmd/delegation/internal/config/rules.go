@@ -211,14 +211,23 @@ func (b *Builder) scripts(
 	folder := b.from.resolve(name)
 	b.from.reads(folder)
 	rules, err := compile(os.DirFS(folder), o)
-	var unread *fs.PathError
-	if errors.As(err, &unread) {
+	if err == nil {
+		return rules
+	}
+	problems := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		problems = joined.Unwrap()
+	}
+	for _, problem := range problems {
+		var unread *fs.PathError
+		if !errors.As(problem, &unread) {
+			b.Add(at, problem)
+			continue
+		}
 		unread.Path = filepath.Join(folder, unread.Path) // it is relative to the folder
 		b.Wrong(at, explainMissing(unread))
-		return nil
 	}
-	b.Add(at, err)
-	return rules
+	return nil
 }
 
 // texts reads a file of names and texts, which may be secrets. It refuses a name without a value,
