@@ -69,6 +69,7 @@ func (b *Builder) profile(at KeyPath, s *ProfileSettings) {
 	before := len(b.problems)
 	c := b.profileConfig(at, s)
 	b.checkProfileIssuers(at, c)
+	b.checkProfileLists(at, s, c)
 	if len(b.problems) > before {
 		return
 	}
@@ -262,6 +263,31 @@ func (b *Builder) checkProfileIssuers(at KeyPath, c profile.Config) {
 			if !slices.Contains(mentioned, name) {
 				b.noProfiles(at, name, "it")
 			}
+		}
+	}
+}
+
+// checkProfileLists reports each issuer that is in both lists. profile.New would too, but lists also
+// have names that the configuration does not: other names of an issuer, and defaults.
+func (b *Builder) checkProfileLists(at KeyPath, s *ProfileSettings, c profile.Config) {
+	for i, without := range s.IssuersWithoutProfile {
+		names := b.allNames([]string{without})
+		isSame := func(name string) bool { return slices.Contains(names, name) }
+		if !slices.ContainsFunc(c.Issuers, isSame) {
+			continue
+		}
+		at := at.Child("issuers_without_profile").Index(i)
+		listed := slices.IndexFunc(s.Issuers, isSame)
+		switch {
+		case slices.Contains(s.Issuers, without):
+			b.Wrong(at, fmt.Errorf("%.200q is in issuers too: keep it in one of the two lists",
+				without))
+		case listed >= 0:
+			b.Wrong(at, fmt.Errorf("%.200q is another name of %.200q, which is in issuers: keep "+
+				"the issuer in one of the two lists", without, s.Issuers[listed]))
+		default:
+			b.Wrong(at, fmt.Errorf("%.200q has profiles by default: remove it here, or list in "+
+				"issuers whose users have profiles", without))
 		}
 	}
 }

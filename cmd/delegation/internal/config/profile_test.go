@@ -234,13 +234,35 @@ func TestProfile_IssuersRefused(t *testing.T) {
 			both, config.ProfileSettings{
 				URL: one, Issuers: []string{anywhere, google}, IssuersWithoutProfile: []string{bare},
 			},
-			"is one of javascript.profile.issuers too: remove",
+			"issuers_without_profile[0]: \"" + bare + "\" is another name of \"" + google +
+				"\", which is in issuers: keep the issuer in one of the two lists",
+		},
+		"the same name with and without": {
+			both, config.ProfileSettings{
+				URL: one, Issuers: []string{anywhere, bare},
+				IssuersWithoutProfile: []string{anywhere},
+			},
+			"issuers_without_profile[0]: \"" + anywhere + "\" is in issuers too: keep it in one",
+		},
+		"with by default, and without": {
+			both[1:], config.ProfileSettings{URL: one, IssuersWithoutProfile: []string{bare}},
+			"issuers_without_profile[0]: \"" + bare + "\" has profiles by default: remove it here",
+		},
+		"a tenant with by default, and without": {
+			twoTenants[:1:1], config.ProfileSettings{
+				Auth0: auth0, IssuersWithoutProfile: []string{entraA, "https://tenant.eu.auth0.com/"},
+			},
+			"issuers_without_profile[1]: \"https://tenant.eu.auth0.com/\" has profiles by default",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := profilesFor(t, p, row.issuers, row.profile)
 			if err == nil || !strings.Contains(err.Error(), row.want) {
 				t.Errorf("got %v, want %q", err, row.want)
+			}
+			if strings.Contains(row.want, "issuers_without_profile[") &&
+				strings.Count(err.Error(), "issuers_without_profile[") != 1 {
+				t.Errorf("an entry that the configuration does not have: %v", err)
 			}
 		})
 	}
