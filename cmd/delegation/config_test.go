@@ -276,6 +276,11 @@ targets:
 		"a rule with a typo": {"targets:\n",
 			"rules:\n  - javascript: {folder: typo}\ntargets:\n",
 			":9: rules[0].javascript.folder: JavaScript rule \"10-broken\", line 2, column "},
+		"a wrong alias of an issuer with profiles": {"  - url: https://tenant.example.com/\n",
+			"  - url: https://tenant.example.com/\n    aliases: [\"https://{a}.example.com/\"]\n" +
+				"rules:\n  - javascript: {folder: good, profile: " +
+				"{url: \"https://profiles.example.com/{subject}\"}}\n",
+			":4: issuers[0].aliases[0]: \"https://{a}.example.com/\" has a placeholder"},
 		"context of no target": {"targets:\n",
 			"rules:\n  - javascript: {folder: good, context: {other: {clientName: x}}}\ntargets:\n",
 			":9: rules[0].javascript.context: \"other\" is not a target"},

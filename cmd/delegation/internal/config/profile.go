@@ -68,6 +68,9 @@ func (b *Builder) profile(at KeyPath, s *ProfileSettings) {
 	b.profiles = &profiles{at: at, settings: *s}
 	before := len(b.problems)
 	c := b.profileConfig(at, s)
+	if !b.haveNames() {
+		return
+	}
 	b.checkProfileIssuers(at, c)
 	b.checkProfileLists(at, s, c)
 	if len(b.problems) > before {
@@ -168,7 +171,7 @@ func (b *Builder) profileConfig(at KeyPath, s *ProfileSettings) profile.Config {
 // defaultProfileIssuers are the issuers of a profile that lists none. For a URL without {issuer}
 // there must be one, since a subject is unique within one issuer only. Each tenant is an issuer.
 func (b *Builder) defaultProfileIssuers(s *ProfileSettings) []string {
-	if s.Auth0 != nil && s.Auth0.Domain == "" {
+	if s.Auth0 != nil && (s.Auth0.Domain == "" || strings.ContainsAny(s.Auth0.Domain, "{}/?#@")) {
 		return nil // which profile.New reports
 	}
 	if s.Auth0 != nil {
@@ -234,6 +237,22 @@ func (b *Builder) auth0(at KeyPath, s *Auth0Settings) *profile.Auth0 {
 
 // hasTenants tells whether the URL of an issuer is a template.
 func hasTenants(issuer IssuerSettings) bool { return strings.Contains(issuer.URL, "{") }
+
+// haveNames tells whether the names of all issuers can be those of tokens. Otherwise profile.New
+// would report entries that no list of the file has, and delegation.New reports the issuer itself.
+func (b *Builder) haveNames() bool {
+	for _, issuer := range b.issuers {
+		isWrong := func(name string) bool { return name == "" || strings.ContainsAny(name, "{}") }
+		names := issuerNames(issuer)
+		switch {
+		case slices.ContainsFunc(names, isWrong):
+			return false
+		case len(names) == 0 && !issuer.UnsafeAnyTenant:
+			return false
+		}
+	}
+	return true
+}
 
 // aroundTenant returns what is before and after the one placeholder of a template. delegation.New
 // refuses any other URL with a brace.
@@ -311,9 +330,16 @@ func (b *Builder) noProfiles(at KeyPath, issuer, what string) {
 		"have none", issuer, what))
 }
 
-// useProfiles sets the loader in the library's configuration.
+// useProfiles sets the loader in the library's configuration. A profile without a loader has
+// problems, or an issuer has, so that there is no service. To be safe, nothing could be loaded.
 func (b *Builder) useProfiles(c *delegation.Config) {
-	if b.profiles == nil || b.profiles.loader == nil {
+	if b.profiles == nil {
+		return
+	}
+	if b.profiles.loader == nil {
+		c.Profile = func(context.Context, *delegation.User) (map[string]any, error) {
+			return nil, errors.New("the profile is not configured correctly")
+		}
 		return
 	}
 	c.Profile = b.profiles.loader.Load

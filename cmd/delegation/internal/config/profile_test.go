@@ -237,6 +237,12 @@ func TestProfile_IssuersRefused(t *testing.T) {
 			"issuers_without_profile[0]: \"" + bare + "\" is another name of \"" + google +
 				"\", which is in issuers: keep the issuer in one of the two lists",
 		},
+		"a wrong domain": {
+			both, config.ProfileSettings{Auth0: &config.Auth0Settings{
+				Domain: "https://tenant.eu.auth0.com", ClientID: "c", ClientSecretFile: secret,
+			}},
+			"profile.auth0.domain: \"https://tenant.eu.auth0.com\" is not the domain of a tenant",
+		},
 		"the same name with and without": {
 			both, config.ProfileSettings{
 				URL: one, Issuers: []string{anywhere, bare},
@@ -271,5 +277,32 @@ func TestProfile_IssuersRefused(t *testing.T) {
 	}
 	if _, err := profilesFor(t, p, alias, config.ProfileSettings{Auth0: auth0}); err != nil {
 		t.Errorf("a custom domain that is an alias: %v", err)
+	}
+}
+
+// TestProfile_WrongIssuers: if names of an issuer are wrong, the profile has no problems of its own
+// because of them, and nothing can be loaded.
+func TestProfile_WrongIssuers(t *testing.T) {
+	p := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(p.Close)
+	for _, issuer := range []config.IssuerSettings{
+		{URL: ""},
+		{URL: google, Aliases: []string{""}},
+		{URL: google, Aliases: []string{"https://{a}.example.com/"}},
+		{URL: entra},
+		{URL: entra, Tenants: []string{"{a}"}},
+		{URL: "https://{a}.example.com/{b}", Tenants: []string{tenantA}},
+	} {
+		settings := config.ProfileSettings{URL: "/users?id={subject}", AllowMissing: true}
+		c, err := profilesFor(t, p, []config.IssuerSettings{issuer}, settings)
+		if err != nil {
+			t.Errorf("%+v: the profile has a problem: %v", issuer, err)
+		}
+		_, err = c.Profile(t.Context(), &delegation.User{
+			Properties: map[string]any{"iss": google, "sub": "alice"},
+		})
+		if err == nil {
+			t.Errorf("%+v: the user gets in without a profile", issuer)
+		}
 	}
 }
