@@ -141,7 +141,7 @@ targets:
 			":7: identity_provider.keys[0].key_file: open "},
 		"no such file, and what to do": {"key_file: signing.key", "key_file: /nowhere.key",
 			":7: identity_provider.keys[0].key_file: open /nowhere.key: " +
-				"no such file or directory: correct the path, which is relative to the configuration"},
+				"no such file or directory: correct the path"},
 		"another key's certificate": {"key_file: signing.key", "key_file: other-pair.key",
 			":7: identity_provider.keys[0]: the signing key: tls: private key does not match " +
 				"public key; certificate_file and key_file must be a pair"},

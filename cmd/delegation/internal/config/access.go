@@ -5,18 +5,29 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
 )
 
-// explainMissing extends the error for a file or folder that does not exist. Other errors stay as
-// they are.
-func explainMissing(err error) error {
+// explainMissing extends the error for a file or folder that does not exist, and that the
+// configuration calls by one of these names. Other errors stay as they are.
+func explainMissing(err error, names ...string) error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	var of *fs.PathError
-	if errors.As(err, &of) && isLink(of.Path) {
+	if !errors.As(err, &of) {
+		return err
+	}
+	isAbsolute := func(name string) bool {
+		return filepath.IsAbs(name) && filepath.Clean(name) == filepath.Clean(of.Path)
+	}
+	switch {
+	case isLink(of.Path):
 		return fmt.Errorf("%w: it is a link to a file that does not exist: restore that file, or "+
 			"correct or remove the link", err)
+	case slices.ContainsFunc(names, isAbsolute):
+		return fmt.Errorf("%w: correct the path", err)
 	}
 	return fmt.Errorf("%w: correct the path, which is relative to the configuration", err)
 }

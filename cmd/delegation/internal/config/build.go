@@ -438,7 +438,7 @@ func (b *Builder) certificate(at KeyPath, s TLSSettings) *service.Certificate {
 	b.from.reads(keyFile)
 	read, err := service.NewCertificate(certificateFile, keyFile, b.logger, b.now)
 	if err != nil {
-		b.Wrong(at, explainMissing(err))
+		b.Wrong(at, explainMissing(err, s.CertificateFile, s.KeyFile))
 	}
 	return read
 }

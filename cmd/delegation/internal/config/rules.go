@@ -225,7 +225,7 @@ func (b *Builder) scripts(
 			continue
 		}
 		unread.Path = filepath.Join(folder, unread.Path) // it is relative to the folder
-		b.Wrong(at, explainMissing(unread))
+		b.Wrong(at, explainMissing(unread, name))
 	}
 	return nil
 }

@@ -10,9 +10,9 @@ import (
 	"github.com/seed055b7978/delegation/cmd/delegation/internal/config"
 )
 
-// TestRules_MissingFile: a path of the configuration is corrected there. A link in a folder of
-// rules has no path there, so the file that it leads to is restored. All problems of a folder are
-// reported at once.
+// TestRules_MissingFile: a path of the configuration is corrected there, and only a relative one is
+// said to be relative. A link in a folder of rules has no path there, so the file that it leads to
+// is restored. All problems of a folder are reported at once.
 func TestRules_MissingFile(t *testing.T) {
 	folder := t.TempDir()
 	links := filepath.Join(folder, "links")
@@ -36,14 +36,14 @@ func TestRules_MissingFile(t *testing.T) {
 			"20-second.js: no such file or directory: it is a link to a file",
 			`JavaScript rule "30-third"`,
 		},
-		none: {"none: no such file or directory: correct the path, which is relative to the " +
-			"configuration"},
+		none + "/": {"none: no such file or directory: correct the path\n"},
+		"none":     {"none: no such file or directory: correct the path, which is relative to the c"},
 	} {
 		b := config.NewBuilder(&config.Source{}, slog.New(slog.DiscardHandler))
 		b.Rules([]config.RuleSettings{{JavaScript: &config.JavaScriptSettings{Folder: path}}}, nil)
 		err := b.Err()
 		for _, text := range want {
-			if err == nil || !strings.Contains(err.Error(), text) {
+			if err == nil || !strings.Contains(err.Error()+"\n", text) {
 				t.Errorf("got %v, want %s", err, text)
 			}
 		}

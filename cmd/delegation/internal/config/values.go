@@ -38,7 +38,7 @@ func (b *Builder) file(at KeyPath, name string) []byte {
 	b.noteSecret(at, name)
 	text, err := os.ReadFile(b.from.resolve(name))
 	if err != nil {
-		b.Wrong(at, explainMissing(err))
+		b.Wrong(at, explainMissing(err, name))
 	}
 	b.read[at] = freshness.KeyOf([]string{string(text)})
 	return text
