@@ -9,7 +9,9 @@ import (
 // Authorization Reference, the tables of actions). Lines with keys come before indented lines with
 // the names of the actions that have them. Keys without actions belong to access points and access
 // grants, through which no request of a gate goes. A key that ends in a slash or a colon stands for
-// all that begin with it. A key that is not listed may be in every request.
+// all that begin with it. A key that is not listed may be in every request. Such are the keys that
+// the Service Authorization Reference lists for a type of resource: an action on an existing KMS key
+// has kms:KeySpec, for example.
 const serviceKeys = `
 dynamodb:attributes
   BatchGetItem BatchWriteItem ConditionCheckItem DeleteItem GetItem PartiQLDelete PartiQLInsert
@@ -74,8 +76,6 @@ kms:grantisforawsresource
   CreateGrant ListGrants RevokeGrant
 kms:keyagreementalgorithm
   DeriveSharedSecret
-kms:keyorigin kms:keyspec kms:keyusage kms:multiregion kms:multiregionkeytype
-  CreateKey
 kms:macalgorithm
   GenerateMac VerifyMac
 kms:messagetype kms:signingalgorithm

@@ -170,3 +170,34 @@ func TestJSONAccess_EncryptionContext(t *testing.T) {
 		}
 	}
 }
+
+// TestGate_KeysOfResources: what a resource has is unknown for every action on it, and not only for
+// the action that makes the resource.
+func TestGate_KeysOfResources(t *testing.T) {
+	for _, row := range []struct{ service, target, body, key string }{
+		{"kms", "TrentService.Decrypt", `{"KeyId": "k"}`, "kms:KeyOrigin"},
+		{"kms", "TrentService.Decrypt", `{"KeyId": "k"}`, "kms:KeySpec"},
+		{"kms", "TrentService.Decrypt", `{"KeyId": "k"}`, "kms:KeyUsage"},
+		{"kms", "TrentService.Decrypt", `{"KeyId": "k"}`, "kms:MultiRegion"},
+		{"kms", "TrentService.Decrypt", `{"KeyId": "k"}`, "kms:MultiRegionKeyType"},
+		{"kms", "TrentService.Decrypt", `{"KeyId": "k"}`, "kms:ResourceAliases"},
+		{"secretsmanager", "secretsmanager.GetSecretValue", `{"SecretId": "s"}`,
+			"secretsmanager:ResourceTag/team"},
+		{"secretsmanager", "secretsmanager.GetSecretValue", `{"SecretId": "s"}`,
+			"secretsmanager:resource/AllowRotationLambdaArn"},
+		{"secretsmanager", "secretsmanager.GetSecretValue", `{"SecretId": "s"}`,
+			"secretsmanager:SecretPrimaryRegion"},
+	} {
+		policy := `{"Version": "2012-10-17", "Statement": [
+			{"Effect": "Allow", "Action": "*", "Resource": "*"},
+			{"Effect": "Deny", "Action": "*", "Resource": "*",
+			 "Condition": {"ForAnyValue:StringLike": {"` + row.key + `": "*"}}}]}`
+		g := newGated(t, ststest.Role{Policies: []string{policy}}, ststest.Gate{})
+		r := g.targeted(t, "POST", "https://"+row.service+".eu-central-1.amazonaws.com/",
+			row.service, row.target, row.body)
+		if got := g.answer(r); got != "501 UnknownOperationException" ||
+			!strings.Contains(g.lastCause(), row.key) {
+			t.Errorf("%s: got %s: %s", row.key, got, g.lastCause())
+		}
+	}
+}
