@@ -27,7 +27,7 @@ func (r *SignedRequest) unwrapChunks(secret string) *gateRefusal {
 	signed := r.signed.hash != unsignedTrailer
 	rest := r.Payload
 	var payload []byte
-	short := false // the chunk before was too small for another one to follow
+	previousTooSmall := false // for another chunk to follow
 	for {
 		line, after, ok := bytes.Cut(rest, []byte("\r\n"))
 		sizeText, extension, _ := strings.Cut(string(line), ";")
@@ -35,11 +35,11 @@ func (r *SignedRequest) unwrapChunks(secret string) *gateRefusal {
 		if !ok || err != nil || size > uint64(len(after)) {
 			return bad
 		}
-		if short && size > 0 {
+		if previousTooSmall && size > 0 {
 			return &gateRefusal{reason: smallChunk, message: fmt.Sprintf("Only the last chunk is "+
 				"allowed to have a size less than %d bytes", minChunk)}
 		}
-		short = size < minChunk
+		previousTooSmall = size < minChunk
 		data := after[:size]
 		rest = after[size:]
 		if signed {

@@ -218,7 +218,7 @@ func (j *judgement) allow(a Access) *gateRefusal {
 	if j.session != nil {
 		r.Principal = iampolicy.Principal{ARN: j.session.arn, Role: j.session.role}
 	}
-	unknown := newUntold(r)
+	unknown := newUnknownKeys(r)
 	certain := false
 	decision, err := set.Decide(r)
 	if err == nil {

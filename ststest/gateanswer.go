@@ -17,7 +17,7 @@ const (
 	denied gateReason = iota
 	unsigned
 	incomplete
-	unknownKey
+	unknownAccessKey
 	badToken
 	wrongScope
 	skewed
@@ -47,61 +47,61 @@ type gateCode struct {
 
 // s3Codes are from the Amazon S3 API Reference, Error responses.
 var s3Codes = map[gateReason]gateCode{
-	denied:        {403, "AccessDenied"},
-	unsigned:      {403, "AccessDenied"},
-	incomplete:    {400, "AuthorizationHeaderMalformed"},
-	unknownKey:    {403, "InvalidAccessKeyId"},
-	badToken:      {400, "InvalidToken"},
-	wrongScope:    {400, "AuthorizationHeaderMalformed"},
-	skewed:        {403, "RequestTimeTooSkewed"},
-	badSignature:  {403, "SignatureDoesNotMatch"},
-	sessionOver:   {400, "ExpiredToken"},
-	urlOver:       {403, "AccessDenied"},
-	notSigned:     {403, "AccessDenied"},
-	badPayload:    {400, "XAmzContentSHA256Mismatch"},
-	cutBody:       {400, "IncompleteBody"},
-	smallChunk:    {403, "InvalidChunkSizeError"},
-	badTrailer:    {400, "MalformedTrailerError"},
-	tooLarge:      {413, "EntityTooLarge"},
-	notUnderstood: {501, "NotImplemented"},
+	denied:           {403, "AccessDenied"},
+	unsigned:         {403, "AccessDenied"},
+	incomplete:       {400, "AuthorizationHeaderMalformed"},
+	unknownAccessKey: {403, "InvalidAccessKeyId"},
+	badToken:         {400, "InvalidToken"},
+	wrongScope:       {400, "AuthorizationHeaderMalformed"},
+	skewed:           {403, "RequestTimeTooSkewed"},
+	badSignature:     {403, "SignatureDoesNotMatch"},
+	sessionOver:      {400, "ExpiredToken"},
+	urlOver:          {403, "AccessDenied"},
+	notSigned:        {403, "AccessDenied"},
+	badPayload:       {400, "XAmzContentSHA256Mismatch"},
+	cutBody:          {400, "IncompleteBody"},
+	smallChunk:       {403, "InvalidChunkSizeError"},
+	badTrailer:       {400, "MalformedTrailerError"},
+	tooLarge:         {413, "EntityTooLarge"},
+	notUnderstood:    {501, "NotImplemented"},
 }
 
 // jsonCodes are those of services with X-Amz-Target, such as DynamoDB (Amazon DynamoDB Developer
 // Guide, Error handling with DynamoDB).
 var jsonCodes = map[gateReason]gateCode{
-	denied:        {400, "AccessDeniedException"},
-	unsigned:      {400, "MissingAuthenticationTokenException"},
-	incomplete:    {400, "IncompleteSignatureException"},
-	unknownKey:    {400, "UnrecognizedClientException"},
-	badToken:      {400, "UnrecognizedClientException"},
-	wrongScope:    {400, "InvalidSignatureException"},
-	skewed:        {400, "InvalidSignatureException"},
-	badSignature:  {400, "InvalidSignatureException"},
-	sessionOver:   {400, "ExpiredTokenException"},
-	urlOver:       {400, "InvalidSignatureException"},
-	notSigned:     {400, "InvalidSignatureException"},
-	badPayload:    {400, "InvalidSignatureException"},
-	tooLarge:      {413, "RequestEntityTooLargeException"},
-	notUnderstood: {501, "UnknownOperationException"},
+	denied:           {400, "AccessDeniedException"},
+	unsigned:         {400, "MissingAuthenticationTokenException"},
+	incomplete:       {400, "IncompleteSignatureException"},
+	unknownAccessKey: {400, "UnrecognizedClientException"},
+	badToken:         {400, "UnrecognizedClientException"},
+	wrongScope:       {400, "InvalidSignatureException"},
+	skewed:           {400, "InvalidSignatureException"},
+	badSignature:     {400, "InvalidSignatureException"},
+	sessionOver:      {400, "ExpiredTokenException"},
+	urlOver:          {400, "InvalidSignatureException"},
+	notSigned:        {400, "InvalidSignatureException"},
+	badPayload:       {400, "InvalidSignatureException"},
+	tooLarge:         {413, "RequestEntityTooLargeException"},
+	notUnderstood:    {501, "UnknownOperationException"},
 }
 
 // queryCodes are those of the query protocol and of REST services, which append Exception to some
 // (IAM User Guide, and AWS STS API Reference, Common errors).
 var queryCodes = map[gateReason]gateCode{
-	denied:        {403, "AccessDenied"},
-	unsigned:      {403, "MissingAuthenticationToken"},
-	incomplete:    {403, "IncompleteSignature"},
-	unknownKey:    {403, "InvalidClientTokenId"},
-	badToken:      {403, "InvalidClientTokenId"},
-	wrongScope:    {403, "SignatureDoesNotMatch"},
-	skewed:        {403, "SignatureDoesNotMatch"},
-	badSignature:  {403, "SignatureDoesNotMatch"},
-	sessionOver:   {403, "ExpiredToken"},
-	urlOver:       {403, "SignatureDoesNotMatch"},
-	notSigned:     {403, "SignatureDoesNotMatch"},
-	badPayload:    {403, "SignatureDoesNotMatch"},
-	tooLarge:      {413, "RequestEntityTooLarge"},
-	notUnderstood: {501, "InvalidAction"},
+	denied:           {403, "AccessDenied"},
+	unsigned:         {403, "MissingAuthenticationToken"},
+	incomplete:       {403, "IncompleteSignature"},
+	unknownAccessKey: {403, "InvalidClientTokenId"},
+	badToken:         {403, "InvalidClientTokenId"},
+	wrongScope:       {403, "SignatureDoesNotMatch"},
+	skewed:           {403, "SignatureDoesNotMatch"},
+	badSignature:     {403, "SignatureDoesNotMatch"},
+	sessionOver:      {403, "ExpiredToken"},
+	urlOver:          {403, "SignatureDoesNotMatch"},
+	notSigned:        {403, "SignatureDoesNotMatch"},
+	badPayload:       {403, "SignatureDoesNotMatch"},
+	tooLarge:         {413, "RequestEntityTooLarge"},
+	notUnderstood:    {501, "InvalidAction"},
 }
 
 // refuseAtGate records the call, and then answers in the protocol of the request.

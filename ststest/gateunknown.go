@@ -14,7 +14,7 @@ import (
 // Guide, AWS global condition context keys). All others are set, or are never in a request of a
 // gate: no service of AWS makes it, and it comes through no VPC endpoint.
 var (
-	untoldGlobals = []string{
+	unknownGlobals = []string{
 		"aws:resourcetag/", "aws:resourceorgid", "aws:resourceorgpaths", "aws:principalorgid",
 		"aws:principalorgpaths",
 	}
@@ -38,60 +38,54 @@ func keyFamily(key string) string {
 	return key
 }
 
-// mayHave reports whether requests for an action may have a key of its service in lower case.
-func mayHave(action, key string) bool {
-	actions, listed := actionsOfKeys()[keyFamily(key)]
-	return !listed || isOneOf(actions, action)
-}
-
 // isOneOf reports whether an action such as s3:GetObject is one of those named without a service.
 func isOneOf(actions []string, action string) bool {
 	_, name, _ := strings.Cut(action, ":")
 	return slices.ContainsFunc(actions, func(a string) bool { return strings.EqualFold(a, name) })
 }
 
-// An untold finds out whether a decision depends on condition keys that the request may have, but
-// of which neither the gate nor [Gate.Access] knows. To take such a key for absent could allow as
-// well as deny.
-type untold struct {
+// unknownKeys finds out whether a decision depends on condition keys that the request may have, but
+// that neither the gate nor [Gate.Access] knows. To take such a key for absent could allow as well
+// as deny.
+type unknownKeys struct {
 	request iampolicy.Request
 	service string          // of the action, in lower case
-	told    map[string]bool // keys of the context and their families, in lower case
+	known   map[string]bool // keys of the context and their families, in lower case
 	keys    []string        // that were found, as policies have them
 }
 
-func newUntold(r iampolicy.Request) *untold {
+func newUnknownKeys(r iampolicy.Request) *unknownKeys {
 	service, _, _ := strings.Cut(strings.ToLower(r.Action), ":")
-	u := &untold{request: r, service: service, told: map[string]bool{}}
+	u := &unknownKeys{request: r, service: service, known: map[string]bool{}}
 	for key := range r.Context {
 		key = strings.ToLower(key)
-		u.told[key] = true
-		u.told[keyFamily(key)] = true
+		u.known[key] = true
+		u.known[keyFamily(key)] = true
 	}
 	return u
 }
 
-// is reports whether the request may have the key, with a value that nobody told.
-func (u *untold) is(key string) bool {
+// isUnknown reports whether the request may have the key, with a value unknown to the gate.
+func (u *unknownKeys) isUnknown(key string) bool {
 	key = strings.ToLower(key)
-	if u.told[key] || u.told[keyFamily(key)] {
+	if u.known[key] || u.known[keyFamily(key)] {
 		return false
 	}
 	service, _, _ := strings.Cut(key, ":")
-	_, known := targetPrefixes[u.service]
+	_, isJSON := targetPrefixes[u.service]
 	switch {
 	case service == u.service:
 		return mayHave(u.request.Action, key)
 	case slices.Contains(requestTags, keyFamily(key)):
-		return !known && u.service != "s3" || isOneOf(taggingActions, u.request.Action)
+		return !isJSON && u.service != "s3" || isOneOf(taggingActions, u.request.Action)
 	}
-	return slices.Contains(untoldGlobals, keyFamily(key))
+	return slices.Contains(unknownGlobals, keyFamily(key))
 }
 
-// decide reports whether the outcome is the same whatever the untold keys are. It is if the request
-// is allowed even where all Allows with such keys fail and all Denys with them apply, or is denied
-// in the opposite case.
-func (u *untold) decide(set iampolicy.Set) (certain bool, err error) {
+// decide reports whether the outcome is the same whatever the values of unknown keys are. It is if
+// the request is allowed even where all Allows with such keys fail and all Denys with them apply, or
+// is denied in the opposite case.
+func (u *unknownKeys) decide(set iampolicy.Set) (certain bool, err error) {
 	best := set
 	worst := set
 	for _, list := range []struct{ policies, best, worst *[]*iampolicy.Policy }{
@@ -119,17 +113,17 @@ func (u *untold) decide(set iampolicy.Set) (certain bool, err error) {
 	return atBest.Allowed() == atWorst.Allowed(), err
 }
 
-// problem says what to tell the gate.
-func (u *untold) problem() string {
+// problem names the unknown keys, and says how to set them.
+func (u *unknownKeys) problem() string {
 	slices.Sort(u.keys)
 	return fmt.Sprintf("the policies depend on %s, which the gate does not know for %s; set it in "+
 		"the Context of Gate.Access, without values if the request does not have it",
 		strings.Join(slices.Compact(u.keys), ", "), u.request.Action)
 }
 
-// read returns a policy as it is best and worst for the request: with each untold condition taken
+// read returns a policy as it is best and worst for the request: with each unknown condition taken
 // for one that lets the request pass, and for one that does not.
-func (u *untold) read(p *iampolicy.Policy) (best, worst *iampolicy.Policy, err error) {
+func (u *unknownKeys) read(p *iampolicy.Policy) (best, worst *iampolicy.Policy, err error) {
 	document, statements, err := statementsOf(p)
 	if err != nil {
 		return nil, nil, err
@@ -138,7 +132,7 @@ func (u *untold) read(p *iampolicy.Policy) (best, worst *iampolicy.Policy, err e
 	forWorst := slices.Clone(statements)
 	var found []string
 	for i, s := range statements {
-		rest, keys := u.withoutUntold(s)
+		rest, keys := u.withoutUnknown(s)
 		if keys == nil || !u.applies(document, rest) {
 			continue
 		}
@@ -162,9 +156,9 @@ func (u *untold) read(p *iampolicy.Policy) (best, worst *iampolicy.Policy, err e
 	return best, worst, err
 }
 
-// withoutUntold returns a statement without its conditions on untold keys, and those keys. If a
+// withoutUnknown returns a statement without its conditions on unknown keys, and those keys. If a
 // variable for one is in the resource, the statement is about every resource.
-func (u *untold) withoutUntold(s map[string]any) (rest map[string]any, keys []string) {
+func (u *unknownKeys) withoutUnknown(s map[string]any) (rest map[string]any, keys []string) {
 	rest = maps.Clone(s)
 	operators, _ := s["Condition"].(map[string]any)
 	kept := map[string]any{}
@@ -173,7 +167,7 @@ func (u *untold) withoutUntold(s map[string]any) (rest map[string]any, keys []st
 		of := map[string]any{}
 		for key, values := range block {
 			missing := u.variables(values)
-			if u.is(key) {
+			if u.isUnknown(key) {
 				missing = append(missing, key)
 			}
 			if missing == nil {
@@ -201,12 +195,12 @@ func (u *untold) withoutUntold(s map[string]any) (rest map[string]any, keys []st
 // tags).
 var variableKey = newPattern(`\$\{([\w-]+:[^},]+)`)
 
-// variables returns the untold keys among the variables of values.
-func (u *untold) variables(values any) (keys []string) {
+// variables returns the unknown keys among the variables of values.
+func (u *unknownKeys) variables(values any) (keys []string) {
 	switch v := values.(type) {
 	case string:
 		for _, found := range variableKey().FindAllStringSubmatch(v, -1) {
-			if u.is(found[1]) {
+			if u.isUnknown(found[1]) {
 				keys = append(keys, found[1])
 			}
 		}
@@ -219,7 +213,7 @@ func (u *untold) variables(values any) (keys []string) {
 }
 
 // applies reports whether a statement is about the request. A Deny in its place would then deny.
-func (u *untold) applies(document, s map[string]any) bool {
+func (u *unknownKeys) applies(document, s map[string]any) bool {
 	deny := maps.Clone(s)
 	deny["Effect"] = "Deny"
 	p, err := policyWith(document, []map[string]any{deny})

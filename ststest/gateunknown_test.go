@@ -10,9 +10,9 @@ import (
 	"github.com/seed055b7978/delegation/ststest"
 )
 
-// TestGate_UntoldKeys: a decision that depends on a condition key of which nobody told the gate is
+// TestGate_UnknownKeys: a decision that depends on a condition key that the gate does not know is
 // none. A key that the action does not have is absent, and one that Access sets is what it says.
-func TestGate_UntoldKeys(t *testing.T) {
+func TestGate_UnknownKeys(t *testing.T) {
 	const allow = `{"Effect": "Allow", "Action": "*", "Resource": "*"}`
 	const getItem = "DynamoDB_20120810.GetItem"
 	leading := func(effect, operator string) string {
@@ -26,7 +26,7 @@ func TestGate_UntoldKeys(t *testing.T) {
 	for _, row := range []struct {
 		name, statements string
 		target           string // of DynamoDB; empty: GetObject
-		told             iampolicy.Context
+		known            iampolicy.Context
 		want             string
 		cause            string // a part of it
 	}{
@@ -34,11 +34,11 @@ func TestGate_UntoldKeys(t *testing.T) {
 			"501 UnknownOperationException", "dynamodb:LeadingKeys"},
 		{"others' items denied", allow + "," + leading("Deny", "ForAnyValue:StringEquals"),
 			getItem, nil, "501 UnknownOperationException", "dynamodb:LeadingKeys"},
-		{"told", leading("Allow", "ForAllValues:StringEquals"), getItem,
+		{"known", leading("Allow", "ForAllValues:StringEquals"), getItem,
 			iampolicy.Context{"dynamodb:LeadingKeys": {"bob"}}, "400 AccessDeniedException", ""},
-		{"told and met", leading("Allow", "ForAllValues:StringEquals"), getItem,
+		{"known and met", leading("Allow", "ForAllValues:StringEquals"), getItem,
 			iampolicy.Context{"dynamodb:LeadingKeys": {"jane"}}, "200", ""},
-		{"told to be absent", leading("Allow", "ForAllValues:StringEquals"), getItem,
+		{"known to be absent", leading("Allow", "ForAllValues:StringEquals"), getItem,
 			iampolicy.Context{"dynamodb:LeadingKeys": nil}, "200", ""},
 		{"an action without the key", leading("Allow", "ForAllValues:StringEquals"),
 			"DynamoDB_20120810.DescribeTable", nil, "200", ""},
@@ -88,7 +88,7 @@ func TestGate_UntoldKeys(t *testing.T) {
 				all, err = ststest.JSONAccess(r)
 			}
 			for _, a := range all {
-				maps.Copy(a.Context, row.told)
+				maps.Copy(a.Context, row.known)
 			}
 			return all, err
 		}

@@ -152,7 +152,7 @@ func (j *judgement) sessionOf() (*session, *gateRefusal) {
 	session := s.sessions.values[signed.accessKeyID]
 	s.mu.Unlock()
 	if session == nil || session.partition != partitionOf(signed.region).name {
-		return nil, &gateRefusal{reason: unknownKey, message: "The AWS Access Key Id you " +
+		return nil, &gateRefusal{reason: unknownAccessKey, message: "The AWS Access Key Id you " +
 			"provided does not exist in our records."}
 	}
 	if subtle.ConstantTimeCompare([]byte(signed.token), []byte(session.token)) != 1 {
