@@ -252,7 +252,7 @@ const keyResourceAccount = "aws:resourceaccount"
 // otherAccount reports whether the resource is in another account than the principal. An account
 // of the same ID in another partition is another account.
 func (r Request) otherAccount() bool {
-	account := r.owner()
+	account := r.ResourceAccount()
 	if !isAccountID(account) {
 		return false
 	}
@@ -261,12 +261,14 @@ func (r Request) otherAccount() bool {
 		partition != "" && partition != partitionOf(r.Principal.ARN)
 }
 
-// owner returns the account in the resource's ARN, and without one that of the condition key, or
-// "". The simulator of IAM has the same order: its ResourceOwner is for "any simulated resource
-// that does not identify its owner in the resource ARN" (IAM API Reference,
-// SimulatePrincipalPolicy).
-func (r Request) owner() string {
-	if account := accountOf(r.Resource); isAccountID(account) {
+// ResourceAccount returns the account of the resource: that in its ARN, or without one that of the
+// key aws:ResourceAccount. It is empty if the request has neither. The simulator of IAM has the
+// same order: its ResourceOwner is for "any simulated resource that does not identify its owner in
+// the resource ARN" (IAM API Reference, SimulatePrincipalPolicy). The ARNs of AWS's own resources
+// have a word such as aws in place of the account, and the key wins over it.
+func (r Request) ResourceAccount() string {
+	account := accountOf(r.Resource)
+	if isAccountID(account) {
 		return account
 	}
 	for key, values := range r.Context {
@@ -274,7 +276,7 @@ func (r Request) owner() string {
 			return values[0]
 		}
 	}
-	return ""
+	return account
 }
 
 // An evaluation is a request in the form in which statements are compared with it.

@@ -646,3 +646,29 @@ func TestBounds(t *testing.T) {
 		t.Errorf("got %s, %v", decision, err)
 	}
 }
+
+// TestRequest_ResourceAccount: the account in an ARN wins over the key, and the key over a word.
+func TestRequest_ResourceAccount(t *testing.T) {
+	const key = "AWS:resourceAccount"
+	for _, row := range []struct {
+		resource string
+		context  iampolicy.Context
+		want     string
+	}{
+		{"arn:aws:sqs:eu-central-1:111111111111:q", nil, "111111111111"},
+		{"arn:aws:sqs:eu-central-1:111111111111:q", iampolicy.Context{key: {"222222222222"}},
+			"111111111111"},
+		{"arn:aws:s3:::b", iampolicy.Context{key: {"222222222222"}}, "222222222222"},
+		{"arn:aws:iam::aws:policy/p", iampolicy.Context{key: {"222222222222"}}, "222222222222"},
+		{"arn:aws:iam::aws:policy/p", nil, "aws"},
+		{"arn:aws:s3:::b", iampolicy.Context{key: {"222222222222", "333333333333"}}, ""},
+		{"arn:aws:s3:::b", nil, ""},
+		{"*", nil, ""},
+		{"", nil, ""},
+	} {
+		got := iampolicy.Request{Resource: row.resource, Context: row.context}.ResourceAccount()
+		if got != row.want {
+			t.Errorf("%s %v: got %q, want %q", row.resource, row.context, got, row.want)
+		}
+	}
+}

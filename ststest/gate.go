@@ -2,6 +2,7 @@ package ststest
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -268,7 +269,8 @@ func (j *judgement) context(a Access) iampolicy.Context {
 	if r.Region != "" {
 		all["aws:requestedregion"] = []string{r.Region}
 	}
-	if account := accountOf(a.Resource, r.Account); account != "" {
+	inARN := iampolicy.Request{Resource: a.Resource}.ResourceAccount()
+	if account := cmp.Or(inARN, r.Account); account != "" {
 		all["aws:resourceaccount"] = []string{account}
 	}
 	if from, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
@@ -290,17 +292,6 @@ func (j *judgement) context(a Access) iampolicy.Context {
 	}
 	maps.Copy(all, a.Context)
 	return all
-}
-
-// accountOf returns the account in an ARN, or the caller's if there is none, as in a bucket's.
-// "aws:ResourceAccount: Use this key to compare the requested resource owner's AWS account ID" (IAM
-// User Guide, AWS global condition context keys).
-func accountOf(arn, caller string) string {
-	parts := strings.SplitN(arn, ":", 6)
-	if len(parts) == 6 && parts[4] != "" {
-		return parts[4]
-	}
-	return caller
 }
 
 // deniedBecause words a refusal as AWS does (IAM User Guide, Troubleshoot access denied error

@@ -83,8 +83,8 @@ func (u *unknownKeys) isUnknown(key string) bool {
 }
 
 // decide reports whether the outcome is the same whatever the values of unknown keys are. It is if
-// the request is allowed even where all Allows with such keys fail and all Denys with them apply, or
-// is denied in the opposite case.
+// the request is allowed even where all Allows with such keys fail and all Denys with them apply,
+// or is denied in the opposite case.
 func (u *unknownKeys) decide(set iampolicy.Set) (certain bool, err error) {
 	best := set
 	worst := set
