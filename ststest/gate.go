@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -55,9 +56,11 @@ type Access struct {
 	Resource string
 
 	// Context has the condition keys of the service, such as s3:prefix. It may also replace what
-	// the gate sets by itself, such as aws:ResourceAccount. A key without values says that the
-	// request does not have it, and a key such as s3:ExistingObjectTag/team that there are no others
-	// of that kind.
+	// the gate sets by itself, such as aws:SourceIp. A key without values says that the request does
+	// not have it, and a key such as s3:ExistingObjectTag/team that there are no others of that kind.
+	//
+	// For a bucket of another account, set aws:ResourceAccount; s3:ResourceAccount follows it. A
+	// request is refused with 501 if the account is another one than that in the ARN of Resource.
 	Context iampolicy.Context
 }
 
@@ -95,9 +98,9 @@ type SignedRequest struct {
 // those of [Gate.ResourcePolicies]. Condition keys are those of the session, such as saml:sub,
 // aws:PrincipalTag/… and aws:TokenIssueTime, of the request, such as aws:SourceIp (the address of
 // the connection), aws:SecureTransport (true), aws:CurrentTime, aws:RequestedRegion and
-// aws:UserAgent, and those of [Access]. aws:ResourceAccount is the account in the resource's ARN,
-// or the session's account if the ARN has none, unless Access says otherwise. aws:username and
-// aws:MultiFactorAuthPresent are never set.
+// aws:UserAgent, and those of [Access]. aws:ResourceAccount, and s3:ResourceAccount for S3, is the
+// account in the resource's ARN. If the ARN has none, it is the one that Access sets, or the
+// session's. aws:username and aws:MultiFactorAuthPresent are never set.
 //
 // A request is refused with 501 if the decision depends on a condition key of its service that
 // neither the gate nor Access knows, such as dynamodb:LeadingKeys or s3:ExistingObjectTag/…, or
@@ -215,7 +218,16 @@ func (j *judgement) allow(a Access) *gateRefusal {
 		j.call.Cause = err.Error()
 		return &gateRefusal{reason: denied, message: "Access Denied"}
 	}
-	r := iampolicy.Request{Action: a.Action, Resource: a.Resource, Context: j.context(a)}
+	account, err := j.resourceAccount(a)
+	if err != nil {
+		j.call.Cause = err.Error()
+		return &gateRefusal{reason: notUnderstood, message: err.Error()}
+	}
+	r := iampolicy.Request{
+		Action:   a.Action,
+		Resource: a.Resource,
+		Context:  j.context(a, account),
+	}
 	if j.session != nil {
 		r.Principal = iampolicy.Principal{ARN: j.session.arn, Role: j.session.role}
 	}
@@ -253,9 +265,37 @@ func (j *judgement) policies(resource string) (iampolicy.Set, error) {
 	return own, err
 }
 
+// The condition keys for the account of the resource, in lower case.
+const (
+	keyResourceAccount   = "aws:resourceaccount"
+	keyS3ResourceAccount = "s3:resourceaccount"
+)
+
+// resourceAccount returns the account of a resource: that in its ARN, or without one that of the
+// access or the caller's. It is empty if an anonymous caller asks for a bucket that may be anyone's.
+// What contradicts the ARN or the other key is refused, because a policy would not see it.
+func (j *judgement) resourceAccount(a Access) (string, error) {
+	account := iampolicy.Request{Resource: a.Resource}.ResourceAccount()
+	for _, key := range slices.Sorted(maps.Keys(a.Context)) {
+		lower := strings.ToLower(key)
+		if lower != keyResourceAccount && lower != keyS3ResourceAccount {
+			continue
+		}
+		for _, value := range a.Context[key] {
+			if account != "" && value != account {
+				return "", fmt.Errorf("Gate.Access sets %s to %.40q, but the account of %.200q is "+
+					"%.40q by its ARN or by another key; set one account, or leave the key out",
+					key, value, a.Resource, account)
+			}
+			account = value
+		}
+	}
+	return cmp.Or(account, j.request.Account), nil
+}
+
 // context returns all condition keys of a request (IAM User Guide, AWS global condition context
-// keys). Those of the access replace others.
-func (j *judgement) context(a Access) iampolicy.Context {
+// keys). Those of the access replace others. account is the resource's.
+func (j *judgement) context(a Access, account string) iampolicy.Context {
 	r := j.request
 	all := iampolicy.Context{
 		"aws:currenttime":           {wireTime(j.now)},
@@ -269,9 +309,11 @@ func (j *judgement) context(a Access) iampolicy.Context {
 	if r.Region != "" {
 		all["aws:requestedregion"] = []string{r.Region}
 	}
-	inARN := iampolicy.Request{Resource: a.Resource}.ResourceAccount()
-	if account := cmp.Or(inARN, r.Account); account != "" {
-		all["aws:resourceaccount"] = []string{account}
+	if account != "" {
+		all[keyResourceAccount] = []string{account}
+		if strings.HasPrefix(strings.ToLower(a.Action), "s3:") {
+			all[keyS3ResourceAccount] = []string{account}
+		}
 	}
 	if from, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
 		all["aws:sourceip"] = []string{from.Addr().Unmap().WithZone("").String()}

@@ -3,6 +3,7 @@ package ststest_test
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -174,7 +175,6 @@ func TestS3Access_Keys(t *testing.T) {
 		{"GET", at + "/?prefix=a%2Fb&delimiter=%2F", nil, "s3:prefix", []string{"a/b"}},
 		{"GET", at + "/?prefix=a%2Fb&delimiter=%2F", nil, "s3:delimiter", []string{"/"}},
 		{"GET", at + "/k?versionId=7", nil, "s3:VersionId", []string{"7"}},
-		{"GET", at + "/k", nil, "s3:ResourceAccount", []string{"123456789012"}},
 		{"GET", at + "/k", nil, "s3:authType", []string{"REST-HEADER"}},
 		{"GET", at + "/k", nil, "s3:signatureversion", []string{"AWS4-HMAC-SHA256"}},
 		{"PUT", at + "/k", map[string]string{"X-Amz-Acl": "private"}, "s3:x-amz-acl",
@@ -708,6 +708,7 @@ func TestGate_Context(t *testing.T) {
 			"saml:namequalifier": "1uAJanUnBc2XeUkHURMht+xam2c=",
 			"aws:PrincipalArn": "` + roleARN + `", "aws:PrincipalAccount": "123456789012",
 			"aws:PrincipalType": "AssumedRole", "aws:ResourceAccount": "123456789012",
+			"s3:ResourceAccount": "123456789012",
 			"aws:FederatedProvider": "` + providerARN + `", "aws:RequestedRegion": "eu-central-1",
 			"aws:UserAgent": "tests", "aws:Referer": "https://example.com/"}}`: "200",
 		`{"StringLike": {"aws:userid": "AROA*:jane@example.com"}}`: "200",
@@ -745,6 +746,93 @@ func TestGate_TwoSpellings(t *testing.T) {
 		g.sign(t, r, hashOf("meow"), "s3")
 		if got := g.answer(r); got != want {
 			t.Errorf("%s: got %s, want %s: %s", tags, got, want, g.lastCause())
+		}
+	}
+}
+
+// TestGate_ResourceAccount: the account of a bucket is what Gate.Access says, in both keys. An
+// account that is not that of the ARN is refused.
+func TestGate_ResourceAccount(t *testing.T) {
+	const bucket = "arn:aws:s3:::b"
+	const queue = "arn:aws:sqs:eu-central-1:123456789012:q"
+	const other = "999999999999"
+	perimeter := func(key string) string {
+		return `{"Effect": "Deny", "Action": "*", "Resource": "*",
+			"Condition": {"StringNotEquals": {"` + key + `": "123456789012"}}},`
+	}
+	both := perimeter("aws:ResourceAccount") + perimeter("s3:ResourceAccount")
+	for _, row := range []struct {
+		name, deny, action, resource string
+		context                      iampolicy.Context
+		want, cause                  string
+	}{
+		{"the session's", both, "s3:GetObject", bucket + "/k", nil, "200", ""},
+		{"another bucket, global key", perimeter("aws:ResourceAccount"), "s3:GetObject",
+			bucket + "/k", iampolicy.Context{"aws:ResourceAccount": {other}}, "403 AccessDenied",
+			"denied explicitly"},
+		{"another bucket, key of S3", perimeter("s3:ResourceAccount"), "s3:GetObject",
+			bucket + "/k", iampolicy.Context{"aws:ResourceAccount": {other}}, "403 AccessDenied",
+			"denied explicitly"},
+		{"set with the key of S3", perimeter("aws:ResourceAccount"), "s3:GetObject",
+			bucket + "/k", iampolicy.Context{"S3:ResourceAccount": {other}}, "403 AccessDenied",
+			"denied explicitly"},
+		{"another bucket without a Deny", "", "s3:GetObject", bucket + "/k",
+			iampolicy.Context{"aws:ResourceAccount": {other}}, "403 AccessDenied",
+			"no resource policy"},
+		{"two accounts", "", "s3:GetObject", bucket + "/k", iampolicy.Context{
+			"aws:ResourceAccount": {"123456789012"}, "s3:ResourceAccount": {other},
+		}, "501 NotImplemented", "set one account"},
+		{"another one than the ARN's", "", "sqs:SendMessage", queue,
+			iampolicy.Context{"aws:ResourceAccount": {other}}, "501 NotImplemented",
+			"the account of \"" + queue + "\" is \"123456789012\""},
+		{"that of the ARN", "", "sqs:SendMessage", queue,
+			iampolicy.Context{"aws:ResourceAccount": {"123456789012"}}, "200", ""},
+		{"of another service", `{"Effect": "Deny", "Action": "*", "Resource": "*",
+			"Condition": {"Null": {"s3:ResourceAccount": "false"}}},`, "sqs:SendMessage", queue,
+			nil, "200", ""},
+	} {
+		policy := `{"Version": "2012-10-17", "Statement": [` + row.deny +
+			`{"Effect": "Allow", "Action": "*", "Resource": "*"}]}`
+		ask := func(*ststest.SignedRequest) ([]ststest.Access, error) {
+			return []ststest.Access{{
+				Action: row.action, Resource: row.resource, Context: row.context,
+			}}, nil
+		}
+		g := newGated(t, ststest.Role{Policies: []string{policy}}, ststest.Gate{Access: ask})
+		got := g.answer(g.request(t, "GET", catURL, "", "s3"))
+		if got != row.want || !strings.Contains(g.lastCause(), row.cause) {
+			t.Errorf("%s: got %s, want %s: %s", row.name, got, row.want, g.lastCause())
+		}
+	}
+}
+
+// TestGate_Anonymous: an anonymous caller is in no organization, and the account of a bucket is not
+// known.
+func TestGate_Anonymous(t *testing.T) {
+	for condition, want := range map[string]string{
+		`{"StringEquals": {"aws:PrincipalOrgID": "o-1"}}`:                 "403 AccessDenied",
+		`{"ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": "o-1/*"}}`:  "403 AccessDenied",
+		`{"StringNotEquals": {"aws:PrincipalOrgID": "o-1"}}`:              "200",
+		`{"ForAllValues:StringLike": {"aws:PrincipalOrgPaths": "o-1/*"}}`: "200",
+		`{"StringNotEquals": {"aws:ResourceAccount": "123456789012"}}`:    "501 NotImplemented",
+		`{"StringNotEquals": {"s3:ResourceAccount": "123456789012"}}`:     "501 NotImplemented",
+		`{"StringNotEquals": {"aws:PrincipalAccount": "123456789012"}}`:   "200",
+		`{"StringEquals": {"s3:signatureversion": "AWS4-HMAC-SHA256"}}`:   "403 AccessDenied",
+		`{"StringNotLike": {"s3:authType": "*", "s3:signatureAge": "*"}}`: "200",
+	} {
+		public, err := iampolicy.Parse(`{"Version": "2012-10-17", "Statement": {"Effect": "Allow",
+			"Principal": "*", "Action": "s3:GetObject", "Resource": "*",
+			"Condition": ` + condition + `}}`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := newGated(t, ststest.Role{}, ststest.Gate{
+			ResourcePolicies: func(string) []*iampolicy.Policy {
+				return []*iampolicy.Policy{public}
+			},
+		})
+		if got := g.answer(httptest.NewRequest("GET", catURL, nil)); got != want {
+			t.Errorf("%s: got %s, want %s: %s", condition, got, want, g.lastCause())
 		}
 	}
 }

@@ -54,9 +54,7 @@ func (o *s3Operation) readKeys() error {
 }
 
 func (o *s3Operation) readAuthentication() {
-	for _, key := range []string{
-		"s3:ResourceAccount", "s3:signatureversion", "s3:authType", "s3:signatureAge",
-	} {
+	for _, key := range []string{"s3:signatureversion", "s3:authType", "s3:signatureAge"} {
 		o.context[key] = nil
 	}
 	if o.r.TLS != nil {
@@ -65,7 +63,6 @@ func (o *s3Operation) readAuthentication() {
 	}
 	signed := o.r.signed
 	if o.r.Account != "" {
-		o.context["s3:ResourceAccount"] = []string{o.r.Account}
 		o.context["s3:signatureversion"] = []string{sigAlgorithm}
 		o.context["s3:authType"] = []string{"REST-HEADER"}
 	}

@@ -17,6 +17,7 @@ var (
 	unknownGlobals = []string{
 		"aws:resourcetag/", "aws:resourceorgid", "aws:resourceorgpaths", "aws:principalorgid",
 		"aws:principalorgpaths",
+		keyResourceAccount, // of a bucket that an anonymous caller asks for
 	}
 	requestTags = []string{"aws:requesttag/", "aws:tagkeys"}
 )
