@@ -272,8 +272,8 @@ const (
 )
 
 // resourceAccount returns the account of a resource: that in its ARN, or without one that of the
-// access or the caller's. It is empty if an anonymous caller asks for a bucket that may be anyone's.
-// What contradicts the ARN or the other key is refused, because a policy would not see it.
+// access or the caller's. It is empty if an anonymous caller asks for a bucket, which may be
+// anyone's. What contradicts the ARN or the other key is an error: no policy would see it.
 func (j *judgement) resourceAccount(a Access) (string, error) {
 	account := iampolicy.Request{Resource: a.Resource}.ResourceAccount()
 	for _, key := range slices.Sorted(maps.Keys(a.Context)) {

@@ -26,7 +26,8 @@ import (
 //   - events: the buses of PutEvents.
 //
 // Its condition keys are events:source and events:detail-type, kms:CallerAccount, and
-// kms:EncryptionContext:… with kms:EncryptionContextKeys.
+// kms:EncryptionContext:… with kms:EncryptionContextKeys. The Context of an access is never nil, so
+// that a function of [Gate.Access] can add others.
 //
 // Other services and operations, and keys such as dynamodb:LeadingKeys, which depends on the key of
 // a table, need a function of [Gate.Access].
@@ -108,7 +109,12 @@ func (t *jsonTarget) isOwn(arn string) bool {
 	return found != nil && found[1] == t.r.Service
 }
 
+// on returns the access to a resource. Its Context is never nil, so a function of Gate.Access can
+// add keys.
 func (t *jsonTarget) on(resource string, c iampolicy.Context) ([]Access, error) {
+	if c == nil {
+		c = iampolicy.Context{}
+	}
 	if resource != "*" && !t.isOwn(resource) {
 		return t.unknown()
 	}

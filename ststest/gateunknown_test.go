@@ -45,6 +45,9 @@ func TestGate_UnknownKeys(t *testing.T) {
 		{"allowed anyway", leading("Allow", "StringEquals") + "," + allow, getItem, nil, "200", ""},
 		{"denied anyway", strings.Replace(allow, "Allow", "Deny", 1) + "," +
 			leading("Allow", "StringEquals"), getItem, nil, "400 AccessDeniedException", ""},
+		{"a list of tables", leading("Allow", "ForAllValues:StringEquals"),
+			"DynamoDB_20120810.ListTables", iampolicy.Context{"dynamodb:LeadingKeys": {"bob"}},
+			"400 AccessDeniedException", ""},
 		{"a tag of the table", strings.Replace(leading("Allow", "StringEquals"),
 			"dynamodb:LeadingKeys", "aws:ResourceTag/team", 1), getItem, nil,
 			"501 UnknownOperationException", "aws:ResourceTag/team"},
@@ -198,6 +201,46 @@ func TestGate_KeysOfResources(t *testing.T) {
 		if got := g.answer(r); got != "501 UnknownOperationException" ||
 			!strings.Contains(g.lastCause(), row.key) {
 			t.Errorf("%s: got %s: %s", row.key, got, g.lastCause())
+		}
+	}
+}
+
+// TestAccess_Context: a function of Gate.Access can add a key to what S3Access and JSONAccess
+// return, whatever the service and the operation are.
+func TestAccess_Context(t *testing.T) {
+	const policy = `{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*",
+		"Resource": "*", "Condition": {"StringEquals": {"aws:ResourceTag/team": "red"}}}}`
+	for _, row := range []struct{ service, target, body string }{
+		{"s3", "", ""},
+		{"dynamodb", "DynamoDB_20120810.ListTables", `{}`},
+		{"dynamodb", "DynamoDB_20120810.GetItem", `{"TableName": "t"}`},
+		{"secretsmanager", "secretsmanager.ListSecrets", `{}`},
+		{"secretsmanager", "secretsmanager.GetSecretValue", `{"SecretId": "s"}`},
+		{"kms", "TrentService.ListKeys", `{}`},
+		{"kms", "TrentService.Decrypt", `{"KeyId": "k"}`},
+		{"sqs", "AmazonSQS.ListQueues", `{}`},
+		{"sqs", "AmazonSQS.CreateQueue", `{"QueueName": "q"}`},
+		{"events", "AWSEvents.PutEvents", `{"Entries": [{"Source": "s"}]}`},
+	} {
+		ask := func(r *ststest.SignedRequest) (all []ststest.Access, err error) {
+			if r.Service == "s3" {
+				all, err = ststest.S3Access(r)
+			} else {
+				all, err = ststest.JSONAccess(r)
+			}
+			for _, a := range all {
+				a.Context["aws:ResourceTag/team"] = []string{"red"}
+			}
+			return all, err
+		}
+		g := newGated(t, ststest.Role{Policies: []string{policy}}, ststest.Gate{Access: ask})
+		r := g.request(t, http.MethodGet, catURL, "", "s3")
+		if row.target != "" {
+			r = g.targeted(t, "POST", "https://"+row.service+".eu-central-1.amazonaws.com/",
+				row.service, row.target, row.body)
+		}
+		if got := g.answer(r); got != "200" {
+			t.Errorf("%s %s: got %s: %s", row.service, row.target, got, g.lastCause())
 		}
 	}
 }
