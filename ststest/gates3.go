@@ -34,8 +34,8 @@ var bucketName = newPattern(`\A[a-zA-Z0-9._-]{3,255}\z`)
 // Its condition keys are those of the request: s3:prefix, s3:delimiter, s3:max-keys, s3:x-amz-…
 // of the headers, s3:if-match, s3:if-none-match, s3:ObjectCreationOperation, s3:object-lock-…,
 // s3:VersionId, s3:locationconstraint, s3:RequestObjectTag/…, s3:RequestObjectTagKeys,
-// s3:authType, s3:signatureversion and s3:signatureAge, and s3:TlsVersion if the connection has
-// TLS. An action has those that the Service Authorization Reference lists for
+// s3:authType, s3:signatureversion, s3:signatureAge, and s3:TlsVersion, which is 1.3 for a
+// connection without TLS. An action has those that the Service Authorization Reference lists for
 // it. A key that the action may have and the request does not have is there without values. What
 // an object has, such as s3:ExistingObjectTag/…, only a function of [Gate.Access] can add.
 func S3Access(r *SignedRequest) ([]Access, error) {

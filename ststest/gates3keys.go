@@ -57,10 +57,11 @@ func (o *s3Operation) readAuthentication() {
 	for _, key := range []string{"s3:signatureversion", "s3:authType", "s3:signatureAge"} {
 		o.context[key] = nil
 	}
+	version := uint16(tls.VersionTLS13) // as aws:SecureTransport is true, also over plain HTTP
 	if o.r.TLS != nil {
-		version := strings.TrimPrefix(tls.VersionName(o.r.TLS.Version), "TLS ")
-		o.context["s3:TlsVersion"] = []string{version}
+		version = o.r.TLS.Version
 	}
+	o.context["s3:TlsVersion"] = []string{strings.TrimPrefix(tls.VersionName(version), "TLS ")}
 	signed := o.r.signed
 	if o.r.Account != "" {
 		o.context["s3:signatureversion"] = []string{sigAlgorithm}

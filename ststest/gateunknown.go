@@ -122,6 +122,10 @@ func (u *unknownKeys) problem() string {
 		strings.Join(slices.Compact(u.keys), ", "), u.request.Action)
 }
 
+// versionWithVariables is the version of policies that have variables. In others, ${…} is plain
+// text (IAM User Guide, IAM policy elements: Variables and tags).
+const versionWithVariables = "2012-10-17"
+
 // read returns a policy as it is best and worst for the request: with each unknown condition taken
 // for one that lets the request pass, and for one that does not.
 func (u *unknownKeys) read(p *iampolicy.Policy) (best, worst *iampolicy.Policy, err error) {
@@ -129,21 +133,22 @@ func (u *unknownKeys) read(p *iampolicy.Policy) (best, worst *iampolicy.Policy, 
 	if err != nil {
 		return nil, nil, err
 	}
+	hasVariables := document["Version"] == versionWithVariables
 	forBest := slices.Clone(statements)
 	forWorst := slices.Clone(statements)
 	var found []string
 	for i, s := range statements {
-		rest, keys := u.withoutUnknown(s)
-		if keys == nil || !u.applies(document, rest) {
-			continue
+		r := u.rangeOf(s, hasVariables)
+		if r.keys == nil || !u.applies(document, r.widest) {
+			continue // the error would name keys that do not matter
 		}
-		found = append(found, keys...)
+		found = append(found, r.keys...)
 		if s["Effect"] == "Allow" {
-			forBest[i] = rest
-			forWorst[i] = never(s)
+			forBest[i] = r.widest
+			forWorst[i] = r.narrowest
 		} else {
-			forBest[i] = never(s)
-			forWorst[i] = rest
+			forBest[i] = r.narrowest
+			forWorst[i] = r.widest
 		}
 	}
 	if found == nil {
@@ -157,17 +162,67 @@ func (u *unknownKeys) read(p *iampolicy.Policy) (best, worst *iampolicy.Policy, 
 	return best, worst, err
 }
 
-// withoutUnknown returns a statement without its conditions on unknown keys, and those keys. If a
-// variable for one is in the resource, the statement is about every resource.
-func (u *unknownKeys) withoutUnknown(s map[string]any) (rest map[string]any, keys []string) {
-	rest = maps.Clone(s)
-	operators, _ := s["Condition"].(map[string]any)
-	kept := map[string]any{}
+// A statementRange is what a statement may be, depending on the values of unknown keys.
+type statementRange struct {
+	widest    map[string]any // it applies if the statement does for any values
+	narrowest map[string]any // it applies only if the statement does for all values
+	keys      []string       // the unknown keys
+}
+
+// rangeOf returns what a statement may be. It is widest without its conditions on unknown keys, and
+// narrowest with conditions that never hold. A variable in a Resource stands for any text, or for
+// one that does not match.
+func (u *unknownKeys) rangeOf(s map[string]any, hasVariables bool) statementRange {
+	unknownIn := func(any) []string { return nil }
+	if hasVariables {
+		unknownIn = u.variables
+	}
+	r := statementRange{widest: maps.Clone(s), narrowest: maps.Clone(s)}
+	conditions, keys := u.knownConditions(s["Condition"], unknownIn)
+	if keys != nil {
+		r.keys = keys
+		r.narrowest = never(s)
+		delete(r.widest, "Condition")
+		if len(conditions) > 0 {
+			r.widest["Condition"] = conditions
+		}
+	}
+	if keys := unknownIn(s["NotResource"]); keys != nil {
+		r.keys = append(r.keys, keys...)
+		r.narrowest = never(s)
+		delete(r.widest, "NotResource")
+		r.widest["Resource"] = "*"
+	}
+	if keys := unknownIn(s["Resource"]); keys != nil {
+		r.keys = append(r.keys, keys...)
+		var all, known []any
+		for _, resource := range listOf(s["Resource"]) {
+			if unknownIn(resource) == nil {
+				known = append(known, resource)
+			}
+			all = append(all, u.withAnyValue(resource))
+		}
+		r.widest["Resource"] = all
+		r.narrowest["Resource"] = known
+		if known == nil {
+			r.narrowest = never(s)
+		}
+	}
+	return r
+}
+
+// knownConditions returns the conditions of a statement that depend on no unknown key, and the keys
+// on which others depend.
+func (u *unknownKeys) knownConditions(v any, unknownIn func(any) []string) (
+	known map[string]any, keys []string,
+) {
+	operators, _ := v.(map[string]any)
+	known = map[string]any{}
 	for operator, v := range operators {
 		block, _ := v.(map[string]any)
 		of := map[string]any{}
 		for key, values := range block {
-			missing := u.variables(values)
+			missing := unknownIn(values)
 			if u.isUnknown(key) {
 				missing = append(missing, key)
 			}
@@ -177,40 +232,47 @@ func (u *unknownKeys) withoutUnknown(s map[string]any) (rest map[string]any, key
 			keys = append(keys, missing...)
 		}
 		if len(of) > 0 {
-			kept[operator] = of
+			known[operator] = of
 		}
 	}
-	delete(rest, "Condition")
-	if len(kept) > 0 {
-		rest["Condition"] = kept
-	}
-	if missing := u.variables([]any{s["Resource"], s["NotResource"]}); missing != nil {
-		delete(rest, "NotResource")
-		rest["Resource"] = "*"
-		keys = append(keys, missing...)
-	}
-	return rest, keys
+	return known, keys
 }
 
-// variableKey is the key of a policy variable (IAM User Guide, IAM policy elements: Variables and
-// tags).
-var variableKey = newPattern(`\$\{([\w-]+:[^},]+)`)
+// variable is a policy variable with its key, and maybe a default value (IAM User Guide, IAM policy
+// elements: Variables and tags).
+var variable = newPattern(`\$\{([\w-]+:[^},]+)(?:, '[^']*')?\}`)
 
 // variables returns the unknown keys among the variables of values.
 func (u *unknownKeys) variables(values any) (keys []string) {
-	switch v := values.(type) {
-	case string:
-		for _, found := range variableKey().FindAllStringSubmatch(v, -1) {
+	for _, value := range listOf(values) {
+		text, _ := value.(string)
+		for _, found := range variable().FindAllStringSubmatch(text, -1) {
 			if u.isUnknown(found[1]) {
 				keys = append(keys, found[1])
 			}
 		}
-	case []any:
-		for _, one := range v {
-			keys = append(keys, u.variables(one)...)
-		}
 	}
 	return keys
+}
+
+// withAnyValue returns a pattern for ARNs with a * in place of each variable for an unknown key.
+func (u *unknownKeys) withAnyValue(resource any) any {
+	text, _ := resource.(string)
+	return variable().ReplaceAllStringFunc(text, func(v string) string {
+		if u.variables(v) == nil {
+			return v
+		}
+		return "*"
+	})
+}
+
+// listOf returns the values of an element, which may be one value. An element that is not there has
+// none.
+func listOf(v any) []any {
+	if list, isList := v.([]any); isList || v == nil {
+		return list
+	}
+	return []any{v}
 }
 
 // applies reports whether a statement is about the request. A Deny in its place would then deny.
@@ -249,11 +311,7 @@ func statementsOf(p *iampolicy.Policy) (document map[string]any, list []map[stri
 	if err := decoder.Decode(&document); err != nil {
 		return nil, nil, err
 	}
-	statements, isList := document["Statement"].([]any)
-	if !isList {
-		statements = []any{document["Statement"]}
-	}
-	for _, v := range statements {
+	for _, v := range listOf(document["Statement"]) {
 		s, _ := v.(map[string]any)
 		list = append(list, s)
 	}

@@ -1,6 +1,7 @@
 package ststest_test
 
 import (
+	"crypto/tls"
 	"maps"
 	"net/http"
 	"strings"
@@ -72,6 +73,41 @@ func TestGate_UnknownKeys(t *testing.T) {
 			"Resource": "arn:aws:s3:::other/*",
 			"Condition": {"StringEquals": {"s3:ExistingObjectTag/team": "red"}}}`, "", nil,
 			"200", ""},
+		{"one resource with a variable, about another", allow + `, {"Effect": "Deny", "Action": "*",
+			"Resource": ["arn:aws:s3:::other/${s3:ExistingObjectTag/name}",
+				"arn:aws:s3:::b/${s3:ExistingObjectTag/name, '}'}/cat.jpg"]}`, "", nil, "200", ""},
+		{"one resource with a variable, denied anyway", allow + `, {"Effect": "Deny",
+			"Action": "*", "Resource": ["arn:aws:s3:::*/${s3:ExistingObjectTag/name}",
+				"arn:aws:s3:::*/cat.jpg"]}`, "", nil, "403 AccessDenied", ""},
+		{"one resource with a variable, allowed anyway", `{"Effect": "Allow", "Action": "*",
+			"Resource": ["arn:aws:s3:::*/${s3:ExistingObjectTag/name}",
+				"arn:aws:s3:::*/cat.jpg"]}`, "", nil, "200", ""},
+		{"one resource with a variable, and another that is not", `{"Effect": "Allow",
+			"Action": "*", "Resource": ["arn:aws:s3:::*/${s3:ExistingObjectTag/name}",
+				"arn:aws:s3:::*/dog.jpg"]}`, "", nil, "501 NotImplemented",
+			"s3:ExistingObjectTag/name"},
+		{"a default value", `{"Effect": "Allow", "Action": "*",
+			"Resource": "arn:aws:s3:::*/${s3:ExistingObjectTag/name, 'x'}"}`, "", nil,
+			"501 NotImplemented", "s3:ExistingObjectTag/name"},
+		{"a default value that matches", allow + `, {"Effect": "Deny", "Action": "*",
+			"Resource": ["arn:aws:s3:::*/${s3:ExistingObjectTag/name, 'cat.jpg'}",
+				"arn:aws:s3:::other/*"]}`, "", nil, "501 NotImplemented",
+			"s3:ExistingObjectTag/name"},
+		{"one known variable", allow + `, {"Effect": "Deny", "Action": "*",
+			"Resource": "arn:aws:s3:::*/${saml:sub}.${s3:ExistingObjectTag/name}"}`, "", nil,
+			"200", ""},
+		{"a variable in NotResource", allow + `, {"Effect": "Deny", "Action": "*",
+			"NotResource": "arn:aws:s3:::*/${s3:ExistingObjectTag/name}"}`, "", nil,
+			"501 NotImplemented", "s3:ExistingObjectTag/name"},
+		{"a resource and a condition", allow + `, {"Effect": "Deny", "Action": "*",
+			"Resource": ["arn:aws:s3:::*/${s3:ExistingObjectTag/name}", "arn:aws:s3:::*/cat.jpg"],
+			"Condition": {"StringEquals": {"s3:ExistingObjectTag/team": "red"}}}`, "", nil,
+			"501 NotImplemented", "s3:ExistingObjectTag/name, s3:ExistingObjectTag/team,"},
+		{"only what matters is named", allow + `, {"Effect": "Deny", "Action": "*",
+			"Resource": "arn:aws:s3:::other/*",
+			"Condition": {"StringEquals": {"s3:ExistingObjectTag/a": "red"}}}, ` +
+			tagged("Deny", "red") + ", " + tagged("Deny", "blue"), "", nil, "501 NotImplemented",
+			"the policies depend on s3:ExistingObjectTag/team, which"},
 		{"another action", allow + `, {"Effect": "Deny", "Action": "s3:PutObject",
 			"Resource": "*",
 			"Condition": {"NumericGreaterThan": {"s3:object-lock-remaining-retention-days": "9"}}}`,
@@ -241,6 +277,59 @@ func TestAccess_Context(t *testing.T) {
 		}
 		if got := g.answer(r); got != "200" {
 			t.Errorf("%s %s: got %s: %s", row.service, row.target, got, g.lastCause())
+		}
+	}
+}
+
+// TestGate_PlainText: a policy of the version 2008-10-17 has no variables, so it depends on no key
+// for its ${…}.
+func TestGate_PlainText(t *testing.T) {
+	for version, want := range map[string]string{
+		`"Version": "2008-10-17",`: "200",
+		``:                         "200",
+		`"Version": "2012-10-17",`: "501 NotImplemented",
+	} {
+		for _, deny := range []string{
+			`"Resource": "arn:aws:s3:::*/${s3:ExistingObjectTag/name}"`,
+			`"NotResource": ["arn:aws:s3:::${s3:ExistingObjectTag/name}/*",
+				"arn:aws:s3:::*/cat.jpg"]`,
+			`"Resource": "*",
+				"Condition": {"StringEquals": {"saml:sub": "${s3:ExistingObjectTag/owner}"}}`,
+		} {
+			policy := `{` + version + ` "Statement": [
+				{"Effect": "Allow", "Action": "*", "Resource": "*"},
+				{"Effect": "Deny", "Action": "*", ` + deny + `}]}`
+			g := newGated(t, ststest.Role{Policies: []string{policy}}, ststest.Gate{})
+			got := g.answer(g.request(t, http.MethodGet, catURL, "", "s3"))
+			if got != want {
+				t.Errorf("%s %s: got %s, want %s: %s", version, deny, got, want, g.lastCause())
+			}
+		}
+	}
+}
+
+// TestGate_TLSVersion: a request to httptest counts as one over TLS 1.3. A condition on the version
+// is decided by that of the connection if there is one.
+func TestGate_TLSVersion(t *testing.T) {
+	const policy = `{"Version": "2012-10-17", "Statement": [
+		{"Effect": "Allow", "Action": "*", "Resource": "*"},
+		{"Effect": "Deny", "Action": "*", "Resource": "*",
+		 "Condition": {"NumericLessThan": {"s3:TlsVersion": "1.2"}}},
+		{"Effect": "Deny", "Action": "*", "Resource": "*",
+		 "Condition": {"Bool": {"aws:SecureTransport": "false"}}}]}`
+	for version, want := range map[uint16]string{
+		0:                "200", // no TLS
+		tls.VersionTLS11: "403 AccessDenied",
+		tls.VersionTLS12: "200",
+	} {
+		g := newGated(t, ststest.Role{Policies: []string{policy}}, ststest.Gate{})
+		r := g.request(t, http.MethodGet, catURL, "", "s3")
+		r.TLS = nil
+		if version != 0 {
+			r.TLS = &tls.ConnectionState{Version: version}
+		}
+		if got := g.answer(r); got != want {
+			t.Errorf("TLS version %x: got %s, want %s: %s", version, got, want, g.lastCause())
 		}
 	}
 }
