@@ -29,10 +29,10 @@ func (r *SignedRequest) unwrapChunks(secret string) *gateRefusal {
 	var payload []byte
 	previousTooSmall := false // for another chunk to follow
 	for {
-		line, after, ok := bytes.Cut(rest, []byte("\r\n"))
+		line, after, _ := bytes.Cut(rest, []byte("\r\n"))
 		sizeText, extension, _ := strings.Cut(string(line), ";")
 		size, err := strconv.ParseUint(sizeText, 16, 31)
-		if !ok || err != nil || size > uint64(len(after)) {
+		if err != nil || size > uint64(len(after)) {
 			return bad
 		}
 		if previousTooSmall && size > 0 {
@@ -57,7 +57,8 @@ func (r *SignedRequest) unwrapChunks(secret string) *gateRefusal {
 		if size == 0 {
 			break
 		}
-		if rest, ok = bytes.CutPrefix(rest, []byte("\r\n")); !ok {
+		var ended bool
+		if rest, ended = bytes.CutPrefix(rest, []byte("\r\n")); !ended {
 			return bad
 		}
 		payload = append(payload, data...)
@@ -100,25 +101,31 @@ func (r *SignedRequest) trailers(text []byte, secret, previous string) (
 ) {
 	malformed := &gateRefusal{reason: badTrailer, message: "The request contained trailing data " +
 		"that was not well-formed or did not conform to our published schema."}
+	const signatureName = "x-amz-trailer-signature"
 	trailers := http.Header{}
 	var signedLines strings.Builder
 	given := ""
+	seen := map[string]bool{} // also trailers whose value is empty
 	for line := range strings.SplitSeq(string(text), "\r\n") {
-		name, value, found := strings.Cut(line, ":")
-		switch name = strings.ToLower(strings.TrimSpace(name)); {
-		case line == "":
-			continue
-		case !found || name == "" || trailers.Get(name) != "":
-			return nil, malformed
-		case name == "x-amz-trailer-signature":
-			given = strings.TrimSpace(value)
+		if line == "" {
 			continue
 		}
-		trailers.Set(name, strings.TrimSpace(value))
-		signedLines.WriteString(name + ":" + strings.TrimSpace(value) + "\n")
+		name, value, found := strings.Cut(line, ":")
+		name = strings.ToLower(strings.TrimSpace(name))
+		value = strings.TrimSpace(value)
+		if !found || seen[name] {
+			return nil, malformed
+		}
+		seen[name] = true
+		if name == signatureName {
+			given = value
+			continue
+		}
+		trailers.Set(name, value)
+		signedLines.WriteString(name + ":" + value + "\n")
 	}
 	end := "\r\n"
-	if len(trailers) > 0 || given != "" {
+	if len(seen) > 0 {
 		end = "\r\n\r\n"
 	}
 	isSigned := r.signed.hash == signedChunksTrailer
@@ -127,7 +134,7 @@ func (r *SignedRequest) trailers(text []byte, secret, previous string) (
 		return nil, &gateRefusal{reason: cutBody, message: "The request body terminated " +
 			"unexpectedly"}
 	case !slices.Equal(slices.Sorted(maps.Keys(trailers)), r.namedTrailers()),
-		!isSigned && given != "":
+		!isSigned && seen[signatureName]:
 		return nil, malformed
 	case !isSigned:
 		return trailers, nil

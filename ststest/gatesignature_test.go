@@ -18,6 +18,7 @@ import (
 
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
+	"github.com/seed055b7978/delegation/iampolicy"
 	"github.com/seed055b7978/delegation/ststest"
 )
 
@@ -64,6 +65,9 @@ func TestGate_Signatures(t *testing.T) {
 		{"another version", replace("AWS4-HMAC-SHA256", "AWS4-ECDSA-P256-SHA256"),
 			"400 AuthorizationHeaderMalformed"},
 		{"another key", replace("Credential=ASIA", "Credential=ASIB"), "403 InvalidAccessKeyId"},
+		{"a region that is none", replace("/eu-central-1/", "/nowhere/"),
+			"400 AuthorizationHeaderMalformed"},
+		{"the host is not signed", replace("host;", ""), "403 AccessDenied"},
 		{"another day", replace("/20261129/", "/20261128/"), "400 AuthorizationHeaderMalformed"},
 		{"another region", replace("/eu-central-1/", "/us-east-1/"), "403 SignatureDoesNotMatch"},
 		{"region of another partition", replace("/eu-central-1/", "/cn-north-1/"),
@@ -149,6 +153,64 @@ func TestGate_UnsignedPayload(t *testing.T) {
 	if got := g.answer(r); got != "400 InvalidSignatureException" {
 		t.Errorf("got %s: %s", got, g.lastCause())
 	}
+	// They need no header with the hash either.
+	r.Header.Del("X-Amz-Content-Sha256")
+	r.Body = io.NopCloser(strings.NewReader(`{"KeyId": "k"}`))
+	g.sign(t, r, hashOf(`{"KeyId": "k"}`), "kms")
+	if got := g.answer(r); got != "200" {
+		t.Errorf("without the header: got %s: %s", got, g.lastCause())
+	}
+}
+
+// TestGate_Query: the query is signed with its names and values encoded and sorted, and the path of
+// other services than S3 is encoded twice.
+func TestGate_Query(t *testing.T) {
+	ask := func(*ststest.SignedRequest) ([]ststest.Access, error) {
+		return []ststest.Access{{Action: "bedrock:InvokeModel", Resource: "*"}}, nil
+	}
+	g := newGated(t, ststest.Role{Policies: []string{allowAll}}, ststest.Gate{Access: ask})
+	for _, rest := range []string{
+		"", "/", "/model/a%3A0", "/model/a:0", "/?x=2&x=1", "/?a%20b=1&a-b=2&a=3", "/?a%2Bb=%2F",
+	} {
+		r := g.request(t, "POST", "https://bedrock.eu-central-1.amazonaws.com"+rest, "x", "bedrock")
+		_, r.URL.RawQuery, _ = strings.Cut(rest, "?") // the SDK sorts it
+		if got := g.answer(r); got != "200" {
+			t.Errorf("%q: got %s: %s", rest, got, g.lastCause())
+		}
+	}
+}
+
+// TestGate_TwoSignatures: a request has one signature, and one that has none is anonymous for S3
+// alone.
+func TestGate_TwoSignatures(t *testing.T) {
+	public, err := iampolicy.Parse(`{"Version": "2012-10-17", "Statement": {"Effect": "Allow",
+		"Principal": "*", "Action": "*", "Resource": "*"}}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := ststest.Gate{ResourcePolicies: func(string) []*iampolicy.Policy {
+		return []*iampolicy.Policy{public}
+	}}
+	g := newGated(t, ststest.Role{}, open)
+	r := g.presigned(t, catURL, "900")
+	r.Header.Set("Authorization", g.request(t, "GET", catURL, "", "s3").Header.Get("Authorization"))
+	if got := g.answer(r); got != "400 AuthorizationHeaderMalformed" {
+		t.Errorf("two signatures: got %s: %s", got, g.lastCause())
+	}
+	r = httptest.NewRequest("GET", catURL, nil)
+	if got := g.answer(r); got != "200" {
+		t.Errorf("anonymous: got %s: %s", got, g.lastCause())
+	}
+	r.Header.Set("X-Amz-Target", "Logs_20140328.PutLogEvents")
+	if g.answer(r); g.lastCause() != "Missing Authentication Token" {
+		t.Errorf("with a target: %s", g.lastCause())
+	}
+	open.Access = ststest.S3Access
+	g = newGated(t, ststest.Role{}, open)
+	got := g.answer(httptest.NewRequest("GET", catURL, nil))
+	if got != "403 AccessDenied" || g.lastCause() != "Missing Authentication Token" {
+		t.Errorf("with Gate.Access: got %s: %s", got, g.lastCause())
+	}
 }
 
 // presigned returns a request by a URL of AWS's SDK.
@@ -210,6 +272,12 @@ func TestGate_Presigned(t *testing.T) {
 		{"without a signature", "900", 0, func(u string) string {
 			return u[:strings.Index(u, "&X-Amz-Signature=")]
 		}, "400 AuthorizationHeaderMalformed"},
+		{"without an algorithm", "900", 0, func(u string) string {
+			return strings.Replace(u, "X-Amz-Algorithm=AWS4-HMAC-SHA256", "", 1)
+		}, "400 AuthorizationHeaderMalformed"},
+		{"another algorithm", "900", 0, func(u string) string {
+			return strings.Replace(u, "AWS4-HMAC-SHA256", "AWS4-HMAC-SHA1", 1)
+		}, "400 AuthorizationHeaderMalformed"},
 		{"without a token", "900", 0, func(u string) string {
 			return strings.Replace(u, "X-Amz-Security-Token=", "X-Amz-Security-Tokens=", 1)
 		}, "400 InvalidToken"},
@@ -237,17 +305,25 @@ func (g *gated) chunked(
 	t *testing.T, trailer bool, first int, change func([]byte) []byte,
 ) *http.Request {
 	t.Helper()
-	payload := chunkedPayload
-	kind := "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
+	const kind = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
 	if trailer {
-		kind += "-TRAILER"
+		return g.chunkedAs(t, kind+"-TRAILER", "x-amz-checksum-crc32", first, change)
 	}
+	return g.chunkedAs(t, kind, "", first, change)
+}
+
+// chunkedAs is chunked with the kind of payload and the value of X-Amz-Trailer.
+func (g *gated) chunkedAs(
+	t *testing.T, kind, named string, first int, change func([]byte) []byte,
+) *http.Request {
+	t.Helper()
+	payload := chunkedPayload
 	r := httptest.NewRequest("PUT", catURL, nil)
 	r.Header.Set("X-Amz-Content-Sha256", kind)
 	r.Header.Set("X-Amz-Decoded-Content-Length", fmt.Sprint(len(payload)))
 	r.Header.Set("Content-Encoding", "aws-chunked")
-	if trailer {
-		r.Header.Set("X-Amz-Trailer", "x-amz-checksum-crc32")
+	if named != "" {
+		r.Header.Set("X-Amz-Trailer", named)
 	}
 	g.sign(t, r, kind, "s3")
 	mac := func(key []byte, text string) []byte {
@@ -274,7 +350,7 @@ func (g *gated) chunked(
 			body.WriteString("\r\n")
 		}
 	}
-	if trailer {
+	if strings.HasSuffix(kind, "-TRAILER") {
 		const line = "x-amz-checksum-crc32:abcd"
 		body.WriteString(line + "\r\nx-amz-trailer-signature:" +
 			sign("TRAILER", hashOf(line+"\n")) + "\r\n")
@@ -320,6 +396,23 @@ func TestGate_Chunks(t *testing.T) {
 		{"a trailer that is not named", false, first,
 			func(b []byte) []byte { return append(b[:len(b)-2], "a:b\r\n\r\n"...) },
 			"400 MalformedTrailerError"},
+		{"a trailer twice", true, first,
+			swap("x-amz-checksum-crc32:abcd\r\n", "x-amz-checksum-crc32:\r\n"+
+				"x-amz-checksum-crc32:abcd\r\n"), "400 MalformedTrailerError"},
+		{"a signature of the trailer twice", true, first,
+			swap("x-amz-trailer-signature:", "x-amz-trailer-signature:0\r\n"+
+				"x-amz-trailer-signature:"), "400 MalformedTrailerError"},
+		{"another signature of the trailer", true, first,
+			swap("x-amz-trailer-signature:", "x-amz-trailer-signature:0"),
+			"403 SignatureDoesNotMatch"},
+		{"no signature of the trailer", true, first,
+			func(b []byte) []byte {
+				at := bytes.Index(b, []byte("x-amz-trailer-signature"))
+				return append(b[:at], "\r\n"...)
+			}, "400 IncompleteBody"},
+		{"a signature without a trailer", false, first, func(b []byte) []byte {
+			return append(b[:len(b)-2], "x-amz-trailer-signature:"+hashOf("")+"\r\n\r\n"...)
+		}, "400 MalformedTrailerError"},
 		{"another trailer", true, first, swap("crc32:abcd", "crc32:abce"),
 			"403 SignatureDoesNotMatch"},
 		{"another name of the trailer", true, first, swap("crc32:abcd", "sha1:abcd"),
@@ -339,6 +432,19 @@ func TestGate_Chunks(t *testing.T) {
 				t.Errorf("passed: %q", g.passed)
 			}
 		})
+	}
+}
+
+// TestGate_UnsignedTrailer: a payload in signed chunks has no trailers that are not signed, also if
+// X-Amz-Trailer names them.
+func TestGate_UnsignedTrailer(t *testing.T) {
+	const crc = "x-amz-checksum-crc32"
+	g := newGated(t, ststest.Role{Policies: []string{allowAll}}, ststest.Gate{})
+	r := g.chunkedAs(t, "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", crc, 8192, func(b []byte) []byte {
+		return append(b[:len(b)-2], crc+":abcd\r\n\r\n"...)
+	})
+	if got := g.answer(r); got != "400 MalformedTrailerError" {
+		t.Errorf("got %s: %s", got, g.lastCause())
 	}
 }
 
@@ -370,6 +476,14 @@ func TestGate_UnsignedFraming(t *testing.T) {
 		{"without trailers", "4\r\nmeow\r\n0\r\n\r\n", "4", "", "200"},
 		{"empty", "0\r\n" + crc + ":AAAA\r\n\r\n", "0", crc, "200"},
 		{"a small last chunk", large + "4\r\nmeow\r\n0\r\n\r\n", "8196", "", "200"},
+		{"two trailers, and a list in another order", "4\r\nmeow\r\n0\r\n" + crc + ":q83v\r\n" +
+			"x-amz-checksum-sha1:q83v\r\n\r\n", "4", "x-amz-checksum-sha1," + crc, "200"},
+		{"a trailer that is named twice", "4\r\nmeow\r\n0\r\n" + crc + ":q83v\r\n\r\n", "4",
+			crc + ", , " + crc, "200"},
+		{"a trailer twice, in two spellings", "4\r\nmeow\r\n0\r\n" + crc + ":q83v\r\n" +
+			strings.ToUpper(crc) + ":q83v\r\n\r\n", "4", crc, "400 MalformedTrailerError"},
+		{"a size beyond the body", "fffff\r\nmeow\r\n0\r\n\r\n", "4", "", "400 IncompleteBody"},
+		{"no line end at all", "0", "0", "", "400 IncompleteBody"},
 		{"small chunks", "2\r\nme\r\n2\r\now\r\n0\r\n\r\n", "4", "",
 			"403 InvalidChunkSizeError"},
 		{"no trailer", "4\r\nmeow\r\n0\r\n\r\n", "4", crc, "400 MalformedTrailerError"},
@@ -379,6 +493,22 @@ func TestGate_UnsignedFraming(t *testing.T) {
 			"400 MalformedTrailerError"},
 		{"a trailer that is not named", "4\r\nmeow\r\n0\r\n" + crc + ":q83v\r\n\r\n", "4", "",
 			"400 MalformedTrailerError"},
+		{"a trailer twice", "4\r\nmeow\r\n0\r\n" + crc + ":q83v\r\n" + crc + ":q83v\r\n\r\n",
+			"4", crc, "400 MalformedTrailerError"},
+		{"a trailer twice, the first one empty",
+			"4\r\nmeow\r\n0\r\n" + crc + ":\r\n" + crc + ":q83v\r\n\r\n", "4", crc,
+			"400 MalformedTrailerError"},
+		{"a trailer without a colon", "4\r\nmeow\r\n0\r\n" + crc + "\r\n\r\n", "4", crc,
+			"400 MalformedTrailerError"},
+		{"a signature of the trailer", "4\r\nmeow\r\n0\r\n" + crc + ":q83v\r\n" +
+			"x-amz-trailer-signature:" + hashOf("") + "\r\n\r\n", "4", crc,
+			"400 MalformedTrailerError"},
+		{"an empty signature of the trailer", "4\r\nmeow\r\n0\r\n" + crc + ":q83v\r\n" +
+			"x-amz-trailer-signature:\r\n\r\n", "4", crc, "400 MalformedTrailerError"},
+		{"a size that is not hexadecimal", "4x\r\nmeow\r\n0\r\n\r\n", "4", "",
+			"400 IncompleteBody"},
+		{"no line end after a chunk", "4\r\nmeow0\r\n\r\n", "4", "", "400 IncompleteBody"},
+		{"no last chunk", "4\r\nmeow\r\n", "4", "", "400 IncompleteBody"},
 		{"cut after the last chunk", "4\r\nmeow\r\n0\r\n", "4", "", "400 IncompleteBody"},
 		{"cut after the trailer", "4\r\nmeow\r\n0\r\n" + crc + ":q83v\r\n", "4", crc,
 			"400 IncompleteBody"},
@@ -423,7 +553,8 @@ func TestS3Access_ContentHash(t *testing.T) {
 // TestGate_Spaces: only U+0020 is folded, as AWS's signers do it.
 func TestGate_Spaces(t *testing.T) {
 	g := newGated(t, ststest.Role{Policies: []string{allowAll}}, ststest.Gate{})
-	for _, value := range []string{"a  b", " a   b ", "a\u3000b", "a\tb", "a\u00a0 b", "\u2003a"} {
+	for _, value := range []string{"a  b", " a   b ", "a\u3000b", "a\tb", "a\t\tb",
+		"a\u00a0 b", "\u2003a"} {
 		r := g.request(t, "PUT", catURL, "meow", "s3")
 		r.Header.Set("X-Amz-Meta-Name", value)
 		g.sign(t, r, hashOf("meow"), "s3")
@@ -433,27 +564,44 @@ func TestGate_Spaces(t *testing.T) {
 	}
 }
 
-// TestGate_UnsignedChunks: the SDKs' default for uploads over TLS, with a checksum as trailer.
+// TestGate_UnsignedChunks: the SDKs' default for uploads over TLS, with a checksum as trailer. next
+// gets a request without framing. Only a checksum in the trailer becomes a header: others were not
+// signed, and not decided on.
 func TestGate_UnsignedChunks(t *testing.T) {
-	var header http.Header
-	g := newGated(t, ststest.Role{Policies: []string{allowAll}}, ststest.Gate{})
-	g.handler = g.server.Gate(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		header = r.Header
-	}), ststest.Gate{})
-	const body = "4\r\nmeow\r\n0\r\nx-amz-checksum-crc32:q83v\r\n\r\n"
-	r := g.unsignedChunks(t, body, "4", "x-amz-checksum-crc32")
-	if got := g.answer(r); got != "200" {
-		t.Fatalf("got %s: %s", got, g.lastCause())
-	}
-	for name, want := range map[string]string{
-		"X-Amz-Checksum-Crc32":         "q83v",
-		"Content-Encoding":             "gzip",
-		"Content-Length":               "4",
-		"X-Amz-Trailer":                "",
-		"X-Amz-Decoded-Content-Length": "",
+	const body = "4\r\nmeow\r\n0\r\n X-Amz-Checksum-Crc32 : q83v \r\nx-amz-meta-who:bob\r\n\r\n"
+	for encoding, want := range map[string]string{
+		"aws-chunked,gzip": `["gzip"]`, "aws-chunked": "[]", "": "[]",
 	} {
-		if got := header.Get(name); got != want {
-			t.Errorf("%s is %q, want %q", name, got, want)
+		var passed *http.Request
+		g := newGated(t, ststest.Role{Policies: []string{allowAll}}, ststest.Gate{})
+		g.handler = g.server.Gate(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			passed = r
+		}), ststest.Gate{})
+		r := g.unsignedChunks(t, body, "4", "x-amz-checksum-crc32,x-amz-meta-who")
+		r.Header.Set("Content-Encoding", encoding)
+		if encoding == "" {
+			r.Header.Del("Content-Encoding")
+		}
+		r.TransferEncoding = []string{"chunked"}
+		g.sign(t, r, r.Header.Get("X-Amz-Content-Sha256"), "s3")
+		if got := g.answer(r); got != "200" {
+			t.Fatalf("got %s: %s", got, g.lastCause())
+		}
+		for name, want := range map[string]string{
+			"X-Amz-Checksum-Crc32":         `["q83v"]`,
+			"X-Amz-Content-Sha256":         `["UNSIGNED-PAYLOAD"]`,
+			"X-Amz-Meta-Who":               "[]",
+			"Content-Encoding":             want,
+			"Content-Length":               `["4"]`,
+			"X-Amz-Trailer":                "[]",
+			"X-Amz-Decoded-Content-Length": "[]",
+		} {
+			if got := fmt.Sprintf("%q", passed.Header.Values(name)); got != want {
+				t.Errorf("%q: %s is %s, want %s", encoding, name, got, want)
+			}
+		}
+		if passed.TransferEncoding != nil {
+			t.Errorf("%q: the transfer encoding is %q", encoding, passed.TransferEncoding)
 		}
 	}
 }

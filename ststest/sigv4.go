@@ -264,10 +264,7 @@ func (r *SignedRequest) checkPayload(secret string) *gateRefusal {
 func canonicalRequest(
 	r *http.Request, headers []string, query url.Values, hash string, once bool,
 ) string {
-	path := escapePath(r.URL.EscapedPath())
-	if !once {
-		path = strings.ReplaceAll(path, "%", "%25")
-	}
+	path := escapePath(r.URL.EscapedPath(), once)
 	if path == "" {
 		path = "/"
 	}
@@ -319,13 +316,15 @@ func canonicalQuery(query url.Values) string {
 	return strings.Join(pairs, "&")
 }
 
-// escapePath encodes all of a path but its slashes, whatever its client has encoded.
-func escapePath(path string) string {
+// escapePath encodes all of a path but its slashes. For S3 it is encoded once, whatever its client
+// has encoded; for other services as it was sent, which encodes a percent sign a second time.
+func escapePath(path string, once bool) string {
 	parts := strings.Split(path, "/")
 	for i, p := range parts {
-		if decoded, err := url.PathUnescape(p); err == nil {
-			parts[i] = awsEscape(decoded)
+		if decoded, err := url.PathUnescape(p); err == nil && once {
+			p = decoded
 		}
+		parts[i] = awsEscape(p)
 	}
 	return strings.Join(parts, "/")
 }
