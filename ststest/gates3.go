@@ -353,7 +353,6 @@ func (o *s3Operation) deleteObjects() ([]Access, error) {
 	var all []Access
 	for _, object := range body.Object {
 		actions := []string{"DeleteObject"}
-		o.context["s3:VersionId"] = nil
 		if object.VersionId != "" {
 			actions = []string{"DeleteObjectVersion"}
 			o.context["s3:VersionId"] = []string{object.VersionId}

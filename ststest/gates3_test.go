@@ -25,9 +25,8 @@ func (g *gated) needs(t *testing.T, r *http.Request) (needed []string, refused s
 		return all, err
 	}
 	g.handler = g.server.Gate(http.NotFoundHandler(), ststest.Gate{Access: ask})
-	status, body := g.serve(r)
-	if status == http.StatusNotImplemented {
-		refused = body
+	if status, _ := g.serve(r); status == http.StatusNotImplemented {
+		refused = g.lastCause() // the answer to HEAD has no body
 	}
 	return needed, refused
 }
@@ -43,9 +42,12 @@ func TestS3Access(t *testing.T) {
 		want              string // the needs, with commas; empty: refused
 	}{
 		{"GET", "https://s3.eu-central-1.amazonaws.com/", "", nil, "ListAllMyBuckets *"},
+		{"PUT", "https://s3.eu-central-1.amazonaws.com/", "", nil, ""},
+		{"GET", "https://s3.eu-central-1.amazonaws.com/?acl", "", nil, ""},
 		{"GET", at + "/", "", nil, "ListBucket b-1"},
 		{"GET", at + "/?list-type=2&prefix=a&delimiter=/&max-keys=2", "", nil, "ListBucket b-1"},
 		{"HEAD", at + "/", "", nil, "ListBucket b-1"},
+		{"HEAD", at + "/?acl", "", nil, ""},
 		{"PUT", at + "/", "", nil, "CreateBucket b-1"},
 		{"DELETE", at + "/", "", nil, "DeleteBucket b-1"},
 		{"GET", at + "/?location", "", nil, "GetBucketLocation b-1"},
@@ -116,6 +118,11 @@ func TestS3Access(t *testing.T) {
 			"X-Amz-Copy-Source": "other/bob/k?versionId=7",
 		}, "GetObjectVersion other/bob/k, PutObject b-1/k"},
 		{"PUT", at + "/k", "", map[string]string{"X-Amz-Copy-Source": "other"}, ""},
+		{"PUT", at + "/k", "", map[string]string{"X-Amz-Copy-Source": "other/"}, ""},
+		{"PUT", at + "/k", "", map[string]string{"X-Amz-Copy-Source": "other/k?versionId="}, ""},
+		{"PUT", at + "/k", "x", map[string]string{
+			"X-Amz-Object-Lock-Retain-Until-Date": "2026-12-09T12:00:00Z",
+		}, "PutObject b-1/k, PutObjectRetention b-1/k"},
 		{"PUT", at + "/k", "", map[string]string{"X-Amz-Copy-Source": "other/%zz"}, ""},
 		{"PUT", at + "/k", "", map[string]string{
 			"X-Amz-Copy-Source": "arn:aws:s3:us-east-1:1:accesspoint/x/object/k",
@@ -292,6 +299,9 @@ func TestGate_KeysOfOthers(t *testing.T) {
 			map[string]string{"X-Amz-Acl": "private"}, "200"},
 		{`"Null": {"s3:VersionId": "false"}`, "PUT", "/k?versionId=1", nil, "403 AccessDenied"},
 		{`"StringEquals": {"s3:RequestObjectTag/a": "b"}`, "GET", "/k",
+			map[string]string{"X-Amz-Tagging": "a=b"}, "403 AccessDenied"},
+		// PutObjectTagging reads the tags in the body.
+		{`"StringEquals": {"s3:RequestObjectTag/a": "b"}`, "PUT", "/k?tagging",
 			map[string]string{"X-Amz-Tagging": "a=b"}, "403 AccessDenied"},
 		// The source of a copy has not the keys of the copy.
 		{`"StringEquals": {"s3:x-amz-metadata-directive": "COPY"}`, "PUT", "/k",
@@ -479,6 +489,8 @@ func TestJSONAccess(t *testing.T) {
 		{"kms", "TrentService.Decrypt", `{"KeyId": "k"}`,
 			"kms:Decrypt arn:aws:kms:" + here + ":key/k"},
 		{"kms", "TrentService.Decrypt", `{"KeyId": "alias/k"}`, ""},
+		{"kms", "TrentService.Decrypt", `{"KeyId": "arn:aws:kms:` + here + `:alias/k"}`, ""},
+		{"kms", "TrentService.Decrypt", `{"KeyId": "arn:aws:sqs:` + here + `:key/k"}`, ""},
 		{"kms", "TrentService.ListKeys", `{}`, "kms:ListKeys *"},
 		{"sqs", "AmazonSQS.SendMessage", `{"QueueUrl": "https://sqs.x/123456789012/q"}`,
 			"sqs:SendMessage arn:aws:sqs:" + here + ":q"},
@@ -488,6 +500,7 @@ func TestJSONAccess(t *testing.T) {
 			"sqs:DeleteMessage arn:aws:sqs:" + here + ":q"},
 		{"sqs", "AmazonSQS.SendMessage", `{"QueueUrl": "q"}`, ""},
 		{"sqs", "AmazonSQS.SendMessage", `{"QueueUrl": "https://sqs.x/z/q"}`, ""},
+		{"sqs", "AmazonSQS.SendMessage", `{"QueueUrl": "123456789012/q"}`, ""},
 		{"sqs", "AmazonSQS.SendMessage", `{"QueueName": "q"}`, ""},
 		{"sqs", "AmazonSQS.StartMessageMoveTask", `{"QueueUrl": "https://sqs.x/123456789012/q"}`,
 			""},
@@ -834,5 +847,43 @@ func TestGate_Anonymous(t *testing.T) {
 		if got := g.answer(httptest.NewRequest("GET", catURL, nil)); got != want {
 			t.Errorf("%s: got %s, want %s: %s", condition, got, want, g.lastCause())
 		}
+	}
+}
+
+// TestS3Access_CopyOfVersion: s3:VersionId is the version of the source, and the copy has none.
+func TestS3Access_CopyOfVersion(t *testing.T) {
+	var got []string
+	g := newGated(t, ststest.Role{}, ststest.Gate{
+		Access: func(r *ststest.SignedRequest) ([]ststest.Access, error) {
+			all, err := ststest.S3Access(r)
+			for _, a := range all {
+				got = append(got, a.Action+fmt.Sprint(a.Context["s3:VersionId"]))
+			}
+			return all, err
+		},
+	})
+	r := g.request(t, "PUT", catURL, "", "s3")
+	r.Header.Set("X-Amz-Copy-Source", "other/bob/k?versionId=7")
+	g.sign(t, r, hashOf(""), "s3")
+	g.serve(r)
+	if want := "s3:GetObjectVersion[7] s3:PutObject[]"; strings.Join(got, " ") != want {
+		t.Errorf("got %q, want %s: %s", got, want, g.lastCause())
+	}
+}
+
+// TestGate_DeleteObjectsIfMatch: whether an ETag in the body of DeleteObjects is in s3:if-match is
+// not known, so a policy that depends on it decides nothing.
+func TestGate_DeleteObjectsIfMatch(t *testing.T) {
+	const policy = `{"Version": "2012-10-17", "Statement": {"Effect": "Allow",
+		"Action": "s3:DeleteObject", "Resource": "*",
+		"Condition": {"Null": {"s3:if-match": "true"}}}}`
+	g := newGated(t, ststest.Role{Policies: []string{policy}}, ststest.Gate{})
+	if got := g.answer(g.request(t, "DELETE", catURL, "", "s3")); got != "200" {
+		t.Errorf("DeleteObject: got %s: %s", got, g.lastCause())
+	}
+	const body = "<Delete><Object><Key>a</Key><ETag>x</ETag></Object></Delete>"
+	r := g.request(t, "POST", "https://b-1.s3.amazonaws.com/?delete", body, "s3")
+	if got := g.answer(r); got != "501 NotImplemented" {
+		t.Errorf("DeleteObjects: got %s: %s", got, g.lastCause())
 	}
 }
