@@ -30,8 +30,12 @@ var taggingActions = []string{
 }
 
 // keyFamily returns the beginning that a key shares with those of its kind, such as
-// s3:existingobjecttag/ for s3:existingobjecttag/team, and the key itself if there is none.
+// s3:existingobjecttag/ for s3:existingobjecttag/team, and the key itself if there is none. Secrets
+// Manager has different things after secretsmanager:resource/, which say nothing of each other.
 func keyFamily(key string) string {
+	if strings.HasPrefix(key, "secretsmanager:resource/") {
+		return key
+	}
 	service, name, _ := strings.Cut(key, ":")
 	if i := strings.IndexAny(name, "/:"); i >= 0 {
 		return service + ":" + name[:i+1]

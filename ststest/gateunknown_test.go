@@ -145,7 +145,7 @@ func TestGate_UnknownKeys(t *testing.T) {
 }
 
 // TestGate_ConditionalWrites: the policy of the Amazon S3 User Guide, Enforce conditional writes on
-// Amazon S3 buckets, example 1, and one that limits retention.
+// Amazon S3 buckets, example 1, one that limits retention, and one that forbids a tag.
 func TestGate_ConditionalWrites(t *testing.T) {
 	const conditional = `{"Effect": "Allow", "Action": "s3:PutObject", "Resource": "*",
 		"Condition": {"Null": {"s3:if-none-match": "false"},
@@ -153,6 +153,9 @@ func TestGate_ConditionalWrites(t *testing.T) {
 	const brief = `{"Effect": "Allow", "Action": "*", "Resource": "*"},
 		{"Effect": "Deny", "Action": "s3:PutObject", "Resource": "*",
 		 "Condition": {"NumericGreaterThan": {"s3:object-lock-remaining-retention-days": "9"}}}`
+	const untagged = `{"Effect": "Allow", "Action": "*", "Resource": "*"},
+		{"Effect": "Deny", "Action": "s3:PutObject", "Resource": "*",
+		 "Condition": {"StringLike": {"s3:RequestObjectTag/a": "*"}}}`
 	until := func(date string) map[string]string {
 		return map[string]string{"X-Amz-Object-Lock-Retain-Until-Date": date}
 	}
@@ -165,6 +168,9 @@ func TestGate_ConditionalWrites(t *testing.T) {
 		{conditional, "", nil, "403 AccessDenied"},
 		{conditional, "?uploadId=1&partNumber=1", map[string]string{"If-None-Match": "*"},
 			"403 AccessDenied"},
+		{untagged, "", nil, "200"},
+		{untagged, "", map[string]string{"X-Amz-Tagging": "b=c"}, "200"},
+		{untagged, "", map[string]string{"X-Amz-Tagging": "a=c"}, "403 AccessDenied"},
 		{brief, "", until("2026-12-08T12:00:00Z"), "200"},
 		{brief, "", until("2026-12-09T12:00:00Z"), "403 AccessDenied"},
 		{brief, "", until("tomorrow"), "501 NotImplemented"},
@@ -331,5 +337,27 @@ func TestGate_TLSVersion(t *testing.T) {
 		if got := g.answer(r); got != want {
 			t.Errorf("TLS version %x: got %s, want %s: %s", version, got, want, g.lastCause())
 		}
+	}
+}
+
+// TestGate_ResourceOfSecret: of the keys secretsmanager:resource/…, one that is known says nothing
+// of another.
+func TestGate_ResourceOfSecret(t *testing.T) {
+	const policy = `{"Version": "2012-10-17", "Statement": [
+		{"Effect": "Allow", "Action": "*", "Resource": "*"},
+		{"Effect": "Deny", "Action": "*", "Resource": "*",
+		 "Condition": {"StringLike": {"secretsmanager:resource/AllowRotationLambdaArn": "*"}}}]}`
+	ask := func(r *ststest.SignedRequest) ([]ststest.Access, error) {
+		all, err := ststest.JSONAccess(r)
+		for _, a := range all {
+			a.Context["secretsmanager:resource/Type"] = []string{"other"}
+		}
+		return all, err
+	}
+	g := newGated(t, ststest.Role{Policies: []string{policy}}, ststest.Gate{Access: ask})
+	r := g.targeted(t, "POST", "https://secretsmanager.eu-central-1.amazonaws.com/",
+		"secretsmanager", "secretsmanager.GetSecretValue", `{"SecretId": "s"}`)
+	if got := g.answer(r); got != "501 UnknownOperationException" {
+		t.Errorf("got %s: %s", got, g.lastCause())
 	}
 }
