@@ -24,9 +24,11 @@ const (
 	invalidations  = 10  // per turn, half of them before it is measured
 
 	// warmTurn is a turn in which what is used stays in the processor's caches for most of the
-	// time. The collection before a turn goes through gigabytes and leaves nothing there. In a
-	// service, such a collection comes after hundreds of thousands of exchanges.
-	warmTurn = time.Second
+	// time: the collection before a turn goes through gigabytes and leaves nothing there. In a
+	// service, such a collection comes after hundreds of thousands of exchanges. A longer turn would
+	// allocate more than the tenth of the heap that the runtime keeps from the operating system, and
+	// would then measure how the system gives pages back.
+	warmTurn = 200 * time.Millisecond
 
 	sharedSecret = "a secret that has thirty-two bytes"
 )
