@@ -216,7 +216,7 @@ func (x *exchange) run(ctx context.Context, idToken string) (*Credentials, error
 	if err := x.requireLiveSession(ctx); err != nil {
 		return nil, err
 	}
-	if err := x.requireFirstUse(ctx); err != nil {
+	if err := x.requireFirstUse(ctx, idToken); err != nil {
 		return nil, err
 	}
 	if err := x.decide(ctx); err != nil {

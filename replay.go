@@ -7,6 +7,7 @@ import (
 
 	"github.com/seed055b7978/delegation/internal/freshness"
 	"github.com/seed055b7978/delegation/internal/guard"
+	"github.com/seed055b7978/delegation/internal/idtoken"
 )
 
 // ReplayStore lets an ID token be used once for each target. Use [ReplayMemory], or a
@@ -32,11 +33,11 @@ func ReplayMemory(size int) ReplayStore { return freshness.NewReplayMemory(size)
 // requireFirstUse refuses a token that was used for the target before. It comes after the target
 // was found, so that strangers cannot fill the store with names, and before profile and rules, so
 // that these see no token twice. A token that passes is spent, even if a later step fails.
-func (x *exchange) requireFirstUse(ctx context.Context) error {
+func (x *exchange) requireFirstUse(ctx context.Context, idToken string) error {
 	if x.config.Replay == nil {
 		return nil
 	}
-	kind, id, err := x.tokenID()
+	kind, id, err := x.tokenID(idToken)
 	if err != nil {
 		x.lap(StageToken)
 		return err
@@ -75,10 +76,10 @@ func (x *exchange) firstUse(ctx context.Context, key string) (bool, error) {
 // tokenID returns what identifies the token among those of its issuer: its jti, or else the hash of
 // what was signed. A jti that is not a string violates RFC 7519 §4.1.7 and is refused: without a
 // reliable ID, an earlier use could go unnoticed.
-func (x *exchange) tokenID() (kind, id string, err error) {
+func (x *exchange) tokenID(idToken string) (kind, id string, err error) {
 	claim, given := x.claims.All["jti"]
 	if !given {
-		return "signed", fmt.Sprintf("%x", x.claims.SignedSHA256), nil
+		return "signed", fmt.Sprintf("%x", idtoken.SignedDigest(idToken)), nil
 	}
 	id, _ = claim.(string)
 	if id == "" {

@@ -1,7 +1,6 @@
 package idtoken
 
 import (
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"math"
@@ -38,9 +37,6 @@ type Claims struct {
 	All      map[string]any // as [document.Object] decodes them
 	// KeyID and Algorithm are those of the header, cut to 80 characters.
 	KeyID, Algorithm string
-	// SignedSHA256 is the hash of what the signature covers. It identifies the token, whatever
-	// signature it bears: with some algorithms anyone can make a second signature that verifies.
-	SignedSHA256 [sha256.Size]byte
 }
 
 // checkClaims checks the registered claims (OpenID Connect Core §2 and §3.1.3.7) of a token with a

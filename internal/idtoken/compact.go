@@ -46,9 +46,8 @@ type content struct {
 	claims map[string]any
 	// nested are the claims of a remembered token that are objects or lists. Each caller gets
 	// copies of them.
-	nested       []string
-	signedSHA256 [sha256.Size]byte // of signed; zero until it is verified
-	verifiedBy   keyID             // zero: no key has verified it yet
+	nested     []string
+	verifiedBy keyID // zero: no key has verified it yet
 }
 
 // parse takes a compact JWS apart more strictly than RFC 7515 parsers usually do.
@@ -120,6 +119,13 @@ func Digest(raw string) [sha256.Size]byte {
 		return digestInPieces(raw)
 	}
 	return sha256.Sum256(buffer[:copy(buffer[:], raw)])
+}
+
+// SignedDigest is the SHA-256 of what the signature of a verified token covers. It identifies the
+// token, whatever signature it bears: with some algorithms anyone can make a second signature that
+// verifies.
+func SignedDigest(raw string) [sha256.Size]byte {
+	return Digest(raw[:strings.LastIndexByte(raw, '.')])
 }
 
 // digestInPieces is Digest without a copy of the whole text.

@@ -17,3 +17,11 @@ func TestDigest(t *testing.T) {
 		}
 	}
 }
+
+// What identifies a token has nothing of its signature.
+func TestSignedDigest(t *testing.T) {
+	const signed = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9"
+	if got := idtoken.SignedDigest(signed + ".c2lnbmF0dXJl"); got != sha256.Sum256([]byte(signed)) {
+		t.Errorf("got %x", got)
+	}
+}

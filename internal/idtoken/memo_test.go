@@ -253,7 +253,7 @@ func TestMemo_KeepsNoFailures(t *testing.T) {
 		"cut short":       good[:len(good)-8],
 		"other signature": good[:len(good)-8] + "AAAAAAAA",
 	} {
-		if got := w.outcome(t.Context(), token); strings.Contains(got, "SignedSHA256") {
+		if got := w.outcome(t.Context(), token); strings.Contains(got, "AppOnly:") {
 			t.Errorf("%s: accepted", name)
 		}
 		if n, _ := idtoken.Remembered(w.Verifier); n != 0 {
@@ -584,7 +584,7 @@ func TestMemo_SchedulesMakeNoDifference(t *testing.T) {
 
 // short is the code of an outcome.
 func short(outcome string) string {
-	if strings.Contains(outcome, "SignedSHA256") {
+	if strings.Contains(outcome, "AppOnly:") {
 		return "accepted"
 	}
 	_, code, _ := strings.Cut(outcome, " (")

@@ -121,7 +121,6 @@ func (t *compactJWS) verifyWith(k key) error {
 		return err
 	}
 	t.verifiedBy = k.id
-	t.signedSHA256 = Digest(t.signed)
 	return nil
 }
 

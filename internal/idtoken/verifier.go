@@ -366,7 +366,6 @@ func (v *Verifier) verify(
 		return nil, err
 	}
 	claims.Entry = by.entry
-	claims.SignedSHA256 = token.signedSHA256
 	return claims, nil
 }
 
