@@ -166,6 +166,8 @@ func wrongParts(raw string, n int) *Error {
 		return newMistake(tokenMalformed, what)
 	case n == 5:
 		return newError(tokenEncrypted, "the token has five parts: it is encrypted (JWE)")
+	case n == 1:
+		return newError(tokenMalformed, "the token has 1 part instead of 3")
 	}
 	return newError(tokenMalformed, "the token has %d parts instead of 3", n)
 }

@@ -23,3 +23,17 @@ func TestVerify_TooLarge_IsNotHashed(t *testing.T) {
 		t.Errorf("it took %d bytes", taken)
 	}
 }
+
+// An error counts the parts of a token.
+func TestParts(t *testing.T) {
+	w := newMemoWorld(0)
+	for token, want := range map[string]string{
+		"opaque":  "1 part instead of 3",
+		"a.b":     "2 parts instead of 3",
+		"a.b.c.d": "4 parts instead of 3",
+	} {
+		if got := w.outcome(t.Context(), token); !strings.Contains(got, want) {
+			t.Errorf("%s: got %s, want %s", token, got, want)
+		}
+	}
+}
