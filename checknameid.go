@@ -42,7 +42,7 @@ func (c *Config) checkSubjects(
 			Warnings: []CheckWarning{{
 				Code: WarningNameIDSlash,
 				Text: "they have slashes, and " + which + " a folder that a policy names after " +
-					"${saml:sub} can lie in another user's",
+					"${saml:sub} can be inside another user's",
 				Remedy:     slashRemedy,
 				Field:      fmt.Sprintf("Targets[%q]", first),
 				Configured: true,
@@ -164,7 +164,7 @@ func (l *checks) addSlashes(targets []string) {
 		warning := CheckWarning{
 			Code: WarningNameIDSlash,
 			Text: "users have a NameID with a slash, and a folder that a policy names after " +
-				"${saml:sub} can lie in another user's",
+				"${saml:sub} can be inside another user's",
 			Remedy: slashRemedy,
 		}
 		l.addResult(CheckResult{

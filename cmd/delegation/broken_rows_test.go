@@ -584,7 +584,7 @@ func brokenRows() []brokenRow {
 				s.replace("listen:", "tls: {certificate_file: tls.crt, key_file: tls.key}\nlisten:")
 			},
 			state: isWarned, code: "tls_certificate_expires",
-			text: "the certificate ends at ", remedy: "renew it",
+			text: "the certificate expires at ", remedy: "renew it",
 			mends: func(s *brokenScene) { s.httpsCertificate(time.Now().AddDate(1, 0, 0)) },
 		},
 		{
@@ -594,7 +594,7 @@ func brokenRows() []brokenRow {
 				s.replace("listen:", "tls: {certificate_file: tls.crt, key_file: tls.key}\nlisten:")
 			},
 			state: isWarned, code: "tls_certificate_expired",
-			text: "the certificate has ended at ", remedy: "renew it",
+			text: "the certificate expired at ", remedy: "renew it",
 			mends: func(s *brokenScene) { s.httpsCertificate(time.Now().AddDate(1, 0, 0)) },
 		},
 		{

@@ -99,7 +99,7 @@ func certificateFinding(built *service.Service, now time.Time) delegation.CheckR
 	switch {
 	case now.After(leaf.NotAfter):
 		w.Code = warningTLSExpired
-		w.Text = "the certificate has ended at " + ends
+		w.Text = "the certificate expired at " + ends
 		w.Remedy = "renew it: browsers and SDKs refuse it"
 	case now.Before(leaf.NotBefore):
 		w.Code = warningTLSNotYetValid
@@ -107,7 +107,7 @@ func certificateFinding(built *service.Service, now time.Time) delegation.CheckR
 		w.Remedy = "check this machine's clock (NTP), or use the certificate later"
 	case now.Add(soon).After(leaf.NotAfter):
 		w.Code = warningTLSExpires
-		w.Text = "the certificate ends at " + ends
+		w.Text = "the certificate expires at " + ends
 	default:
 		return delegation.CheckResult{
 			Name:     "tls certificate",

@@ -259,7 +259,7 @@ func (i *initiation) providerQuestions() []question {
 // gateFlags are the flags that say whose tokens are accepted.
 var gateFlags = []struct{ flag, usage string }{
 	{"domain", "`domain` of the Google Workspace whose users are accepted"},
-	{"owner", "`name` or ID of the organization that is accepted, for GitHub and others"},
+	{"owner", "`name` or ID of the organisation that is accepted, for GitHub and others"},
 	{"group", "`group` that is accepted, of users or of GitLab projects"},
 	{"subject", "`sub` claim that is accepted; a * at the end matches any characters"},
 	{"project", "`ID` of the CircleCI project or Bitbucket repository that is accepted"},
@@ -492,8 +492,8 @@ func (i *initiation) look(ctx context.Context) error {
 	case setup.IsWrongIssuer(err):
 		return err
 	case err != nil:
-		found = fmt.Sprintf("Not found: %s. init goes on without; delegation check asks again.\n",
-			oneLine(err))
+		found = fmt.Sprintf("Not found: %s. init continues without them; "+
+			"delegation check tries again.\n", oneLine(err))
 	}
 	i.looked = i.Issuer
 	fmt.Fprint(i.stderr, found)

@@ -197,7 +197,7 @@ redis:
 		b:      {`"msg":"Redis answers"`, `"code":"token_replayed"`},
 		next:   {`"msg":"Redis answers"`, `"cache":"shared"`},
 		reused: {`"msg":"Redis answers"`, `"cache":"hit"`, `"cache":"shared_down"`},
-		late: {`"msg":"Redis does not answer"`, "exchanges go on without the shared cache",
+		late: {`"msg":"Redis does not answer"`, "exchanges continue without the shared cache",
 			`"cache":"shared_down"`},
 	} {
 		s.stop() // all is in the log then

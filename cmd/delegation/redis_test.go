@@ -50,7 +50,7 @@ func TestRebuild_EndedSessionsStay(t *testing.T) {
 	}{
 		"to memory, and without Redis": {
 			[]string{redis + inRedis, redis + inMemory, inMemory}, true,
-			"redis: is missing, and has the ended sessions",
+			"redis: is missing, but the ended sessions are in it",
 		},
 		"to memory, and another client": {
 			[]string{redis + inRedis, redis + inMemory, otherRedis + inMemory}, true, "",
@@ -111,8 +111,8 @@ func TestRebuild_KeepsTheRedisOfEndedSessions(t *testing.T) {
 	w := newWorld(t)
 	w.writeRedis(t)
 	for uses, want := range map[string]string{
-		"revocations: {store: redis}\n": "redis: is missing, and has the ended sessions: put it " +
-			"back, or restart the service to remove it",
+		"revocations: {store: redis}\n": "redis: is missing, but the ended sessions are in it: put " +
+			"it back, or restart the service to remove it",
 		"cache: {shared: true}\n": "",
 	} {
 		before, err := loadAndBuild(t, w.configFile(t, redis+uses))
@@ -526,7 +526,7 @@ func TestServe_RedisDown(t *testing.T) {
 		wants  []string
 	}{
 		"cache: {shared: true}": {http.StatusOK,
-			[]string{"exchanges go on without the shared cache", `"cache":"shared_down"`}},
+			[]string{"exchanges continue without the shared cache", `"cache":"shared_down"`}},
 		"cache: {shared: true}\nreplay: {store: redis}": {http.StatusServiceUnavailable,
 			[]string{"exchanges are refused until it does", `"code":"replay_store_unavailable"`}},
 	} {

@@ -406,7 +406,7 @@ func TestSetup_OddTexts(t *testing.T) {
 func TestSetup_Sizes(t *testing.T) {
 	long := strings.Repeat("x", 1000)
 	for url, want := range map[string]string{
-		"https://example.com/": "", "https://example.com/" + long: "until AWS raises the quota",
+		"https://example.com/": "", "https://example.com/" + long: "ask AWS to raise the quota",
 	} {
 		_, notes := said(t, "trust-policy", "--principal", service.DemoPrincipal, "--recipient",
 			url, "--entity-id", long)

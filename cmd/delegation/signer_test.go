@@ -332,7 +332,7 @@ func TestKeygen_Signer(t *testing.T) {
 		"a program alone": {[]string{"--signer-program", "x"}, "", exitUsage,
 			"--signer-program needs --signer URI"},
 		"no time": {[]string{"--signer", uri, "--valid", "0s", "--out", t.TempDir()}, "", exitUsage,
-			"valid for a while"},
+			"set a time above 0"},
 		"small": {[]string{"--signer", "awskms:///alias/small?region=eu-central-1", "--out",
 			t.TempDir()}, "", exitUsage, "the key must have 2048 to 8192 bits, not 1024"},
 		"refused": {[]string{"--signer", uri, "--out", t.TempDir()}, "DisabledException", exitUsage,

@@ -50,8 +50,8 @@ func notesOf(t testing.TB, args ...string) string {
 // need anyway. To answer =false there would refuse actors, or other rules' tags.
 func TestTrustPolicy_JavaScript(t *testing.T) {
 	const (
-		tags   = "say --tags if they set session tags, and --tags=false if not"
-		source = "say --source-identity if they set a source identity, and " +
+		tags   = "add --tags if they set session tags, and --tags=false if not"
+		source = "add --source-identity if they set a source identity, and " +
 			"--source-identity=false if not"
 	)
 	for name, c := range map[string]struct {

@@ -117,7 +117,7 @@ func TestRead_Refused(t *testing.T) {
 		"enabled is null": {rule(`{"order": 1, "enabled": null}`),
 			"rules/one.json: enabled: is neither true nor false"},
 		"order is text": {rule(`{"order": "1"}`), "rules/one.json: order: is not a number"},
-		"order is huge": {rule(`{"order": 1e999}`), "rules/one.json: order: is not a number"},
+		"order is huge": {rule(`{"order": 1e999}`), "rules/one.json: order: is too large a number"},
 		"a stage":       {rule(`{"order": 1, "stage": "login"}`), `"login" is not an Auth0 stage`},
 		"name is empty": {rule(`{"order": 1, "name": ""}`), "rules/one.json: name: is missing"},
 		"script is empty": {rule(`{"order": 1, "script": ""}`),

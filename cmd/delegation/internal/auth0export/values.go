@@ -63,7 +63,7 @@ func (o object) number(name string) (number float64, has bool, err error) {
 	}
 	number, err = text.Float64()
 	if err != nil || math.IsInf(number, 0) {
-		return 0, false, o.wrong(name, "is not a number that a computer can hold")
+		return 0, false, o.wrong(name, "is too large a number")
 	}
 	return number, true, nil
 }

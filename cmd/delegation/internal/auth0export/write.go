@@ -120,7 +120,7 @@ func (p *Plan) files(certificate, private []byte) ([]setup.File, error) {
 // Rest lists, as commands, what is left to do after the files are written.
 func (p *Plan) Rest(folder string, files []setup.File) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n%d files are written into %s.\n\nNext, ", len(files), term.ShellWord(folder))
+	fmt.Fprintf(&b, "\n%d files are written to %s.\n\nNext, ", len(files), term.ShellWord(folder))
 	if len(p.missing) > 0 {
 		fmt.Fprintf(&b, "fill in %s: nothing runs before that. Then ",
 			term.ShellWord(filepath.Join(folder, valuesFile)))

@@ -33,22 +33,22 @@ type ChangedSetting struct {
 var ChangedSettings = []ChangedSetting{
 	{
 		"audiences",
-		"tokens whose azp, appid, cid or client_id names another client are refused now",
+		"tokens whose azp, appid, cid or client_id names another client are now refused",
 		inTargets(func(t TargetSettings) bool { return len(t.Audiences) > 0 }, "audiences"),
 	},
 	{
 		"targets.*.issuers",
-		"the subjects of several issuers are one name space only if the target says so",
+		"the subjects of several issuers count as the same users only if the target says so",
 		inTargets(func(t TargetSettings) bool { return len(t.Issuers) > 1 }, "issuers"),
 	},
 	{
 		"allow_email_domains",
-		"of Google's accounts the claim hd must equal the domain now",
+		"for Google accounts, the claim hd must now equal the domain",
 		googleDomains,
 	},
 	{
 		"shared_secret_file",
-		"of a file that is not text, bytes at the end that are line ends count now",
+		"in a file that is not text, line ends at its end now count",
 		func(s *Settings) (found []KeyPath) {
 			for i, issuer := range s.Issuers {
 				if issuer.SharedSecretFile != "" {
@@ -61,14 +61,14 @@ var ChangedSettings = []ChangedSetting{
 	},
 	{
 		"javascript",
-		"null users, context.redirect and context.multifactor fail now, and so do unknown " +
-			"settings of aws and reading a property of context that nobody supplies; regular " +
+		"null users, context.redirect and context.multifactor now fail, and so do unknown " +
+			"settings of aws and reading a property of context that is not supplied; regular " +
 			"expressions match as in Node",
 		inRules(func(r RuleSettings) bool { return r.JavaScript != nil }, "javascript"),
 	},
 	{
 		"replay",
-		"a jti that is not text is refused now",
+		"a jti that is not text is now refused",
 		func(s *Settings) []KeyPath {
 			if s.Replay.Store == "" {
 				return nil
@@ -78,8 +78,8 @@ var ChangedSettings = []ChangedSetting{
 	},
 	{
 		"sts.endpoint",
-		"its answers must be those of the session that was asked for, end after 1 MiB, " +
-			"and may not be redirects",
+		"its answers must be for the requested session, have at most 1 MiB, and must not be " +
+			"redirects",
 		func(s *Settings) []KeyPath {
 			if s.STS.Endpoint == "" {
 				return nil

@@ -68,7 +68,7 @@ func (b *Builder) keepRedis(s *Settings) {
 		return
 	}
 	if reflect.ValueOf(s.Redis).IsZero() {
-		b.Wrong("redis", errors.New("is missing, and has the ended sessions: put it "+
+		b.Wrong("redis", errors.New("is missing, but the ended sessions are in it: put it "+
 			"back, or restart the service to remove it"))
 	}
 }

@@ -274,7 +274,7 @@ func (b *Builder) checkNames(at KeyPath, s *RolesFromClaimSettings) {
 	}
 	if b.from.isWritten(at) {
 		b.Wrong(at, errors.New("it has no rows: add one, set it to [] to offer no role, or remove "+
-			"the key to offer the roles whose ARNs the claim has"))
+			"the key to offer the roles whose ARNs the claim contains"))
 	}
 }
 

@@ -185,7 +185,7 @@ func (r *Redis) report(ctx context.Context, logger *slog.Logger) {
 	if unanswered(err) {
 		message = "Redis does not answer"
 	}
-	consequence := "exchanges go on without the shared cache"
+	consequence := "exchanges continue without the shared cache"
 	if r.Replay || r.Revocations {
 		consequence = "exchanges are refused until it does"
 	}

@@ -56,7 +56,7 @@ func (s *Service) sayStart(address string) {
 	if !s.LimitsAddresses {
 		s.Logger.Warn("no rate limit on a public address",
 			slog.String("address", address),
-			slog.String("consequence", "anyone can have forged tokens verified without end"),
+			slog.String("consequence", "anyone can make the service verify forged tokens without limit"),
 			slog.String("remedy", "set limits.requests_per_address; behind a proxy with a limit "+
 				"set http.trusted_proxies"))
 	}

@@ -469,8 +469,8 @@ func (i *Answers) RestOfAddition(files []File) string {
 	fmt.Fprintf(&b, "  delegation check --config %s\n", file)
 	fmt.Fprintf(&b, "  eval \"$(delegation exchange --config %s --target %s --token-file token "+
 		"--format env)\"\n", file, term.ShellWord(i.Target))
-	b.WriteString("\nA service that runs reads the configuration with SIGHUP, or by itself if " +
-		"reload.watch is set.\n")
+	b.WriteString("\nA running service reads the configuration again on SIGHUP, or by itself " +
+		"if reload.watch is set.\n")
 	return b.String()
 }
 

@@ -73,7 +73,7 @@ func checkKey(bits int, valid time.Duration) error {
 		return config.Usagef("the key must have %d to %d bits, not %d",
 			MinKeyBits, MaxKeyBits, bits)
 	case valid <= 0:
-		return config.Usagef("the certificate has to be valid for a while, not for %s",
+		return config.Usagef("--valid is %s: set a time above 0, such as 10y",
 			Validity(valid))
 	}
 	return nil

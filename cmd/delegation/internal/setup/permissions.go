@@ -222,8 +222,8 @@ func PermissionTemplate(text string) (policy string, notes []string, err error) 
 	lower := strings.ToLower(policy)
 	for _, gone := range []string{"saml:aud", "saml:iss", "saml:doc"} {
 		if strings.Contains(lower, gone) {
-			notes = append(notes, fmt.Sprintf("the policy uses %s, which is there for the trust "+
-				"policy only: afterwards it never matches", gone))
+			notes = append(notes, fmt.Sprintf("the policy uses %s, which only a trust policy "+
+				"can read: in this policy it never matches", gone))
 		}
 	}
 	return policy, notes, nil

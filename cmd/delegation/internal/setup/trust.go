@@ -117,7 +117,7 @@ func (o *TrustOptions) Trust(environment []string) (*Trust, error) {
 	t.Policy = policy
 	if n := PolicySize(policy); n > maxTrustPolicy {
 		t.Notes = append(t.Notes, fmt.Sprintf("the trust policy has %d characters, and IAM takes "+
-			"%d until AWS raises the quota: a shorter entity ID or recipient would do too",
+			"%d by default: use a shorter entity ID or recipient, or ask AWS to raise the quota",
 			n, maxTrustPolicy))
 	}
 	return t, nil
@@ -224,7 +224,7 @@ func (o *TrustOptions) unseen(t *Trust) []string {
 	ask := func(flag, what string, allowed bool) {
 		if !allowed && !o.Said(flag) {
 			flags = append(flags,
-				fmt.Sprintf("say --%s if they set %s, and --%[1]s=false if not", flag, what))
+				fmt.Sprintf("add --%s if they set %s, and --%[1]s=false if not", flag, what))
 		}
 	}
 	ask("tags", "session tags", t.uses.Tags)
