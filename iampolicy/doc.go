@@ -25,7 +25,7 @@
 // as well; the error names what to write instead. It does not know which actions, resources and
 // condition keys a service has, so it does not find a misspelled one.
 //
-// It has no service control policies, resource control policies or access control lists.
+// It does not evaluate service control policies, resource control policies or access control lists.
 //
 // # What AWS does not say
 //

@@ -114,7 +114,7 @@ func (o operator) operand(text string, variables bool) (operand, *Error) {
 		return o.textOperand(text, variables)
 	}
 	if strings.Contains(text, "${") {
-		return operand{}, problem("%q: AWS takes policy variables with operators of strings and "+
+		return operand{}, problem("%q: AWS accepts policy variables with operators of strings and "+
 			"ARNs only", text)
 	}
 	return o.scalar(text)

@@ -261,14 +261,14 @@ func parseResource(name string, variables bool) (template, *Error) {
 		return template{}, problem("%q: want an ARN such as arn:aws:s3:::bucket/*, or \"*\"", name)
 	}
 	if strings.ContainsAny(parts[2], "*?") {
-		return template{}, problem("%q: AWS takes no wildcard in the service of an ARN", name)
+		return template{}, problem("%q: AWS accepts no wildcard in the service of an ARN", name)
 	}
 	if !variables {
 		return template{parts: []part{{tokens: wildcards(name)}}, resource: true}, nil
 	}
 	for i, p := range parts {
 		if i < colonsOfARN && strings.Contains(p, "${") {
-			return template{}, problem("%q: AWS takes variables in the resource of an ARN only, "+
+			return template{}, problem("%q: AWS accepts variables in the resource of an ARN only, "+
 				"after the fifth colon", name)
 		}
 	}

@@ -162,7 +162,7 @@ func (p *principals) add(kind, name string) *Error {
 	case kind == "AWS" && name == everyone:
 		p.everyone = true
 	case strings.ContainsAny(name, "*?") || strings.Contains(name, "${"):
-		return problem("%s %q: AWS takes no wildcards and variables here, and \"*\" under AWS only",
+		return problem("%s %q: AWS accepts no wildcards or variables here, except \"*\" under AWS",
 			kind, name)
 	case kind == "Federated":
 		p.federated = append(p.federated, name)
