@@ -150,7 +150,7 @@ func TestInterop_SoftHSM(t *testing.T) {
 	h.wantRefusal(h.uri("pkcs11:token=saml;object=twice", "pin"), "more than one", list)
 	h.wantRefusal(h.uri("pkcs11:token=saml;object=none", "pin"), "no such private key", list)
 	h.wantRefusal(h.uri("pkcs11:token=saml;object=weak", "pin"), "only 1024 bits", "2048")
-	h.wantRefusal(h.uri("pkcs11:token=saml;object=curve", "pin"), "no RSA key", "RSA")
+	h.wantRefusal(h.uri("pkcs11:token=saml;object=curve", "pin"), "not an RSA key", "RSA")
 	h.wantRefusal(h.uri("pkcs11:token=none", "pin"), `there are "`, "--list-slots")
 	h.wantRefusal(h.uri("pkcs11:object=signing", "pin"), "2 tokens match", "token")
 	h.wantRefusal(h.uri("pkcs11:token=saml", "none"), "no such file", "pin-source")
@@ -261,7 +261,7 @@ func TestInterop_SoftHSM_Removed(t *testing.T) {
 		t.Error("the signature does not verify")
 	}
 	rest, log, code := p.end()
-	if rest != "" || code != 0 || !strings.Contains(log, "connecting anew") {
+	if rest != "" || code != 0 || !strings.Contains(log, "reconnecting") {
 		t.Errorf("%d %q\n%s", code, rest, log)
 	}
 }

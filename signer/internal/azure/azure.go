@@ -266,7 +266,7 @@ func (k *vaultKey) failureOf(p permission, err error) error {
 	if errors.As(err, &refused) {
 		return k.refusal(p, refused)
 	}
-	return key.Temporary("look at DNS, the proxy and the firewall between the service and the "+
+	return key.Temporary("check DNS, the proxy and the firewall between the service and the "+
 		"vault", "no answer from Key Vault: %s", answer.Missing(err))
 }
 
@@ -297,7 +297,7 @@ func tokenFailure(err tokenError) error {
 			status)
 	}
 	if hasFailed {
-		return key.Temporary("look at the network between the service and Entra ID",
+		return key.Temporary("check the network between the service and Entra ID",
 			"no access token for Azure: %s", key.Short(text))
 	}
 	return key.Permanent(credentialsRemedy, "no credentials for Azure: %s", key.Short(text))

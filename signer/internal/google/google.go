@@ -156,7 +156,7 @@ func (v *version) readPublic(ctx context.Context) error {
 	case answer.Name != v.name:
 		return key.Temporary(again, "Cloud KMS answered with another key version")
 	case answer.PEMCRC32C != checksum([]byte(answer.PEM)):
-		return key.Temporary(again, "the public key was damaged on its way: its CRC32C differs")
+		return key.Temporary(again, "the public key was damaged in transit: its CRC32C differs")
 	}
 	hash, known := algorithms[answer.Algorithm]
 	if !known {
@@ -200,9 +200,9 @@ func (v *version) Sign(ctx context.Context, hash crypto.Hash, digest []byte) ([]
 	case answer.Name != v.name:
 		return nil, key.Temporary(again, "Cloud KMS signed with another key version")
 	case !answer.VerifiedDigestCRC32C:
-		return nil, key.Temporary(again, "the digest was damaged on its way to Cloud KMS")
+		return nil, key.Temporary(again, "the digest was damaged in transit to Cloud KMS")
 	case answer.SignatureCRC32C != checksum(answer.Signature):
-		return nil, key.Temporary(again, "the signature was damaged on its way: its CRC32C differs")
+		return nil, key.Temporary(again, "the signature was damaged in transit: its CRC32C differs")
 	}
 	return answer.Signature, nil
 }
@@ -360,7 +360,7 @@ func (e noToken) Unwrap() error { return e.error }
 
 // unreachable makes the error for a call that Cloud KMS did not answer.
 func unreachable(err error) error {
-	return key.Temporary("look at DNS, the proxy and the firewall between the service and "+
+	return key.Temporary("check DNS, the proxy and the firewall between the service and "+
 		"cloudkms.googleapis.com", "no answer from Cloud KMS: %s", answer.Missing(err))
 }
 
@@ -393,7 +393,7 @@ func tokenFailure(err error, status int, text string) error {
 		none+"the token endpoint answered with %d", status)
 }
 
-const tokenRemedy = "look at the credentials file, and at the network between the service and the " +
+const tokenRemedy = "check the credentials file, and the network between the service and the " +
 	"token endpoint"
 
 // cause removes the method and the URL that net/http puts in front of an error.

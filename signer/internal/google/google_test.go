@@ -311,7 +311,7 @@ func TestOpen_WrongKey(t *testing.T) {
 	}
 	c.public = &curve.PublicKey
 	_, err = c.open(uri)
-	wantFailure(t, err, "no RSA key", "2048", false)
+	wantFailure(t, err, "not an RSA key", "2048", false)
 }
 
 // TestDamage: what was damaged on its way, or is of another key, is never used.

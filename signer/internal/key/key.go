@@ -79,7 +79,7 @@ func ParsePublic(der []byte) (*rsa.PublicKey, error) {
 	}
 	public, ok := parsed.(*rsa.PublicKey)
 	if !ok {
-		return nil, Permanent(rsaRemedy, "the key is no RSA key")
+		return nil, Permanent(rsaRemedy, "the key is not an RSA key")
 	}
 	return public, CheckPublic(public)
 }
@@ -92,7 +92,7 @@ func CheckPublic(public *rsa.PublicKey) error {
 	case public.N.BitLen() < 2048:
 		return Permanent(rsaRemedy, "the RSA key has only %d bits", public.N.BitLen())
 	case public.N.BitLen() > 8192:
-		return Permanent(rsaRemedy, "the RSA key has %d bits, and 8192 are the most",
+		return Permanent(rsaRemedy, "the RSA key has %d bits, and at most 8192 are accepted",
 			public.N.BitLen())
 	case public.E < 3 || public.E%2 == 0:
 		return Permanent(rsaRemedy, "the RSA key has the exponent %d", public.E)

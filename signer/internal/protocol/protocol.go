@@ -122,7 +122,7 @@ func (s *Server) Serve(in io.Reader) error {
 	case <-ended:
 		return errors.Join(read, s.broken)
 	case <-s.After(endTimeout):
-		return errors.Join(read, fmt.Errorf("requests were left after %s", endTimeout))
+		return errors.Join(read, fmt.Errorf("requests were still unanswered after %s", endTimeout))
 	}
 }
 

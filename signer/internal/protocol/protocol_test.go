@@ -488,7 +488,7 @@ func TestServe_EndIsBounded(t *testing.T) {
 	<-entered
 	_ = s.in.Close()
 	late <- time.Time{}
-	if err := <-s.ended; err == nil || !strings.Contains(err.Error(), "requests were left") {
+	if err := <-s.ended; err == nil || !strings.Contains(err.Error(), "requests were still unanswered") {
 		t.Error(err)
 	}
 }

@@ -91,7 +91,7 @@ func nameOf(code pkcs11.Error) string {
 
 func (k *tokenKey) adviceOn(code pkcs11.Error) (advice, bool) {
 	const (
-		look  = "look at the token, its connection, and the log of its library"
+		look  = "check the token, its connection, and the log of its library"
 		apply = "; then reload or restart the service"
 	)
 	switch code {

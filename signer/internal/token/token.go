@@ -136,7 +136,7 @@ func (k *tokenKey) Close() {
 
 // Sign lets the token sign. If the connection was lost, it reconnects once.
 func (k *tokenKey) Sign(ctx context.Context, hash crypto.Hash, digest []byte) ([]byte, error) {
-	late := key.Temporary("look at the token and its connection; delegation-signer is "+
+	late := key.Temporary("check the token and its connection; delegation-signer is "+
 		"restarted if it hangs for a minute", "the token gave no signature in time")
 	select {
 	case k.places <- struct{}{}:
@@ -276,7 +276,7 @@ func (k *tokenKey) reconnect(used *connection) error {
 		return k.failed
 	}
 	k.now = nil
-	k.o.Log.Info("the connection to the token was lost; connecting anew")
+	k.o.Log.Info("the connection to the token was lost; reconnecting")
 	// Network HSMs need both C_Finalize and C_Initialize. C_Finalize closes the sessions.
 	_ = k.module.Finalize()
 	c, err := k.connect()
@@ -557,7 +557,7 @@ func (k *tokenKey) checkUse(session pkcs11.SessionHandle, c *connection) error {
 	}
 	rsaKind := pkcs11.NewAttribute(pkcs11.CKA_KEY_TYPE, pkcs11.CKK_RSA).Value
 	if !bytes.Equal(kind, rsaKind) {
-		return key.Permanent("use an RSA key of at least 2048 bits", "the key is no RSA key")
+		return key.Permanent("use an RSA key of at least 2048 bits", "the key is not an RSA key")
 	}
 	use, err := k.attribute(session, c.key, pkcs11.CKA_SIGN)
 	if err != nil {
@@ -623,7 +623,7 @@ func (k *tokenKey) exponentOf(session pkcs11.SessionHandle, modulus []byte) ([]b
 	}
 	if len(found) == 0 {
 		return nil, key.Permanent("store the public key in the token too, next to the private one",
-			"the token does not tell the key's exponent")
+			"the token does not provide the key's exponent")
 	}
 	return k.attribute(session, found[0], pkcs11.CKA_PUBLIC_EXPONENT)
 }

@@ -196,10 +196,10 @@ func TestOpen_WrongKey(t *testing.T) {
 		text, remedy string
 	}{
 		"not to sign": {good().set(pkcs11.CKA_SIGN, false), "CKA_SIGN is false", "--usage-sign"},
-		"curve":       {good().set(pkcs11.CKA_KEY_TYPE, pkcs11.CKK_EC), "no RSA key", "2048"},
+		"curve":       {good().set(pkcs11.CKA_KEY_TYPE, pkcs11.CKK_EC), "not an RSA key", "2048"},
 		"weak":        {keyObject(generate(1024), "signing", "1"), "only 1024 bits", "2048"},
 		"no exponent": {
-			good().without(pkcs11.CKA_PUBLIC_EXPONENT), "does not tell the key's exponent",
+			good().without(pkcs11.CKA_PUBLIC_EXPONENT), "does not provide the key's exponent",
 			"store the public key",
 		},
 		"even exponent": {
@@ -408,7 +408,7 @@ func TestSign_Lost(t *testing.T) {
 			}
 			m.failNext(function, 2, code)
 			_, err := k.Sign(t.Context(), crypto.SHA256, digest[:])
-			wantFailure(t, err, text+": "+name(code), "look at the token", true)
+			wantFailure(t, err, text+": "+name(code), "check the token", true)
 			mustSign(t, k)
 			k.Close()
 		}
@@ -666,7 +666,7 @@ func TestSign_Stuck(t *testing.T) {
 	}
 	cancel()
 	for range 20 {
-		wantFailure(t, <-errs, "no signature in time", "look at the token", true)
+		wantFailure(t, <-errs, "no signature in time", "check the token", true)
 	}
 	if len(entered) != 0 || len(w.later) != 8 {
 		t.Errorf("%d more calls, %d timers", len(entered), len(w.later))
@@ -689,7 +689,7 @@ func TestOpen_Errors(t *testing.T) {
 		m := newModule(t, tokenSlot("saml", keyObject(private(), "signing", "1")))
 		m.failNext(function, 1, pkcs11.CKR_GENERAL_ERROR)
 		_, err := newWorld(t, m).open(uri)
-		wantFailure(t, err, "CKR_GENERAL_ERROR from "+function, "look at the token", true)
+		wantFailure(t, err, "CKR_GENERAL_ERROR from "+function, "check the token", true)
 	}
 }
 
