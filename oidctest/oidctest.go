@@ -66,8 +66,8 @@ type Config struct {
 
 	// Profile makes the provider imitate a real one: its documents are served
 	// under the paths that they have there, its issuer is set, and
-	// [Provider.SignAs] signs its tokens. The profile must not be changed any
-	// more. Nil means a provider that is like no other.
+	// [Provider.SignAs] signs its tokens. The profile must not be changed
+	// afterwards. Nil means a provider that imitates no other.
 	Profile *Profile
 }
 

@@ -140,8 +140,8 @@ func (r *reply) profile(field, subject string) (map[string]any, error) {
 			"the endpoint answered %d to the credentials of this service", r.status)
 	case http.StatusBadRequest:
 		// Auth0's Management API also answers 400 to a token that it cannot read.
-		return nil, refuse(delegation.CodeProfileInvalid, "the endpoint answered 400: look at its "+
-			"address, at how it wants the subject and its bearer token, and at its own log")
+		return nil, refuse(delegation.CodeProfileInvalid, "the endpoint answered 400: check its "+
+			"address, the form in which it expects the subject and the bearer token, and its log")
 	default:
 		return nil, refuse(delegation.CodeProfileInvalid, "the endpoint answered %d", r.status)
 	}

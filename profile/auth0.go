@@ -19,8 +19,8 @@ import (
 	"github.com/seed055b7978/delegation/internal/freshness"
 )
 
-// Auth0 is Auth0's Management API as the place of profiles: GET /api/v2/users/{id}, with a token of
-// the client credentials grant. The token is kept until shortly before it expires.
+// Auth0 takes profiles from Auth0's Management API: GET /api/v2/users/{id}, with a token of the
+// client credentials grant. The token is kept until shortly before it expires.
 type Auth0 struct {
 	// Domain is the tenant's own domain, such as tenant.eu.auth0.com. A custom domain does not
 	// work: the Management API accepts only the tenant's own.
@@ -146,7 +146,8 @@ func (a *auth0) renewToken(refused *freshness.Value[string]) {
 // asked for a while: each user would cost a token, and Auth0 counts those.
 func (a *auth0) fetch(ctx context.Context, of key) (map[string]any, error) {
 	if of.subject == "." || of.subject == ".." {
-		return nil, refuse(delegation.CodeProfileInvalid, "a subject of dots is not a user of Auth0")
+		return nil, refuse(delegation.CodeProfileInvalid,
+			"the subject is . or .., which is no user of Auth0")
 	}
 	token, value, err := a.currentToken(ctx)
 	if err != nil {

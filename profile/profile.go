@@ -1,5 +1,6 @@
-// Package profile loads what an ID token does not tell of a user, for delegation.Config.Profile. It
-// asks an endpoint that answers JSON, or Auth0's Management API.
+// Package profile loads properties of a user that the ID token lacks, for
+// delegation.Config.Profile. It gets them from an endpoint that answers JSON, or from Auth0's
+// Management API.
 //
 //	loader, err := profile.New(profile.Config{
 //		Auth0: &profile.Auth0{
@@ -77,13 +78,13 @@ type Config struct {
 	// CacheSize is the maximum number of users whose answers are cached. The least recently used
 	// are dropped first. Zero: 10,000.
 	CacheSize int
-	// CacheBytes is how much memory the answers may take, about, in bytes. Zero: 64 MiB.
+	// CacheBytes is about how much memory the answers may take, in bytes. Zero: 64 MiB.
 	CacheBytes int
 
 	// Timeout limits one answer, including the request for Auth0's token. Zero: 5s. It is at most
 	// 1m.
 	Timeout time.Duration
-	// MaxSize is how long an answer may be, in bytes. Zero: 256 KiB. It is at most 16 MiB.
+	// MaxSize is the maximum size of an answer, in bytes. Zero: 256 KiB. It is at most 16 MiB.
 	MaxSize int
 
 	// CAFile has the CA certificates, in PEM, that verify the endpoint's certificate. Empty: those
@@ -95,7 +96,7 @@ type Config struct {
 	// HTTPClient asks the endpoint. Redirects are refused whatever it says. nil: a new one, which
 	// uses the proxies of HTTPS_PROXY, HTTP_PROXY and NO_PROXY.
 	HTTPClient *http.Client
-	// Logger gets failed requests whose callers got an older answer. nil: silence.
+	// Logger gets failed requests whose callers got an older answer. nil: nothing is logged.
 	Logger *slog.Logger
 	// Now is the clock of the cache. nil: time.Now.
 	Now func() time.Time
@@ -143,8 +144,8 @@ type flight struct {
 	err     error
 }
 
-// New returns a Loader. Everything that is wrong with the configuration is named at once, in an
-// error with [delegation.CodeConfigInvalid]. Nothing is asked.
+// New returns a Loader. If something in the configuration is missing or wrong, the error has
+// [delegation.CodeConfigInvalid] and names every such field. New makes no network calls.
 func New(c Config) (*Loader, error) {
 	c = c.withDefaults()
 	var problems []error

@@ -18,7 +18,7 @@ import (
 type Problem string
 
 const (
-	// ProblemUnreachable is a server that takes no connections: correct its address, or start it.
+	// ProblemUnreachable is a server that accepts no connections: correct its address, or start it.
 	ProblemUnreachable Problem = "unreachable"
 	// ProblemTimeout is a server that has not answered within Config.Timeout.
 	ProblemTimeout Problem = "timeout"

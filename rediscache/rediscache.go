@@ -74,7 +74,7 @@ type Config struct {
 	// Timeout limits one command, including a new connection. Zero is 250 milliseconds.
 	Timeout time.Duration
 
-	// LockTime is when the lock of a holder that has died ends, and how long a replica waits for a
+	// LockTime is how long a lock lasts if its holder dies, and how long a replica waits for a
 	// lock. Zero is 15 seconds. It should exceed the time of a signature and
 	// delegation.Config.STSTimeout together. Otherwise a slow AWS is called more than once.
 	LockTime time.Duration
@@ -159,8 +159,8 @@ func wrong(field, problem string, args ...any) error {
 // Close closes the connections. Later calls fail.
 func (c *Cache) Close() error { return c.client.Close() }
 
-// Check returns an error if Redis does not answer: the server, or any master of a cluster. It is
-// for readiness probes.
+// Check returns an error if the server, or any master of a cluster, does not answer. It is for
+// readiness probes.
 func (c *Cache) Check(ctx context.Context) error {
 	return c.do(ctx, "check", func(ctx context.Context) error {
 		cluster, ok := c.client.(*redis.ClusterClient)
@@ -356,7 +356,8 @@ func (c *Cache) unlock(ctx context.Context, name, token string) {
 }
 
 // FirstUse implements [delegation.ReplayStore]. It depends on the memory of Redis: used tokens are
-// forgotten without maxmemory-policy noeviction, and by a restart that loses the data.
+// forgotten if Redis evicts keys, which maxmemory-policy noeviction prevents, or if a restart loses
+// the data.
 func (c *Cache) FirstUse(
 	ctx context.Context, key string, now, until time.Time,
 ) (first bool, err error) {
