@@ -40,7 +40,7 @@ func (h *Handlers) Bearer(
 	target string, next http.Handler, options ...delegation.ExchangeOption,
 ) http.Handler {
 	if next == nil {
-		panic("delegationhttp: Bearer needs a handler that it leads to")
+		panic("delegationhttp: Bearer needs a handler: next is nil")
 	}
 	b := &bearer{Handlers: h, target: target, options: slices.Clone(options)}
 	return h.identified(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -98,7 +98,7 @@ func unknownAction(action string) *refusal {
 		code:   "InvalidAction",
 		description: fmt.Sprintf("this endpoint answers AssumeRoleWithWebIdentity and "+
 			"GetCallerIdentity, and not %.80q: for this call, unset AWS_ENDPOINT_URL_STS "+
-			"(and AWS_ENDPOINT_URL, or endpoint_url in the profile), so that AWS is asked",
+			"(and AWS_ENDPOINT_URL, or endpoint_url in the profile), so that it goes to AWS",
 			action),
 	}
 }

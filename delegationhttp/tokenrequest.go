@@ -224,7 +224,7 @@ func (q *tokenExchangeRequest) readScopes(scope string) *refusal {
 		return &refusal{
 			status:      http.StatusBadRequest,
 			code:        "invalid_scope",
-			description: "scope has a character that no scope has",
+			description: "scope has a character that scope names cannot have",
 		}
 	}
 	seen := map[string]bool{"": true}

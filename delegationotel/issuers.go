@@ -39,7 +39,7 @@ func ObserveIssuers(
 	age := g.seconds("delegation.issuer.keys.age",
 		"How long ago an issuer's known keys were fetched.")
 	failing := g.seconds("delegation.issuer.keys.failing",
-		"How long an issuer's keys could not be refreshed.")
+		"How long refreshes of an issuer's keys have been failing.")
 	remaining := g.seconds("delegation.issuer.keys.remaining",
 		"How long an issuer's known keys can be used without a refresh.")
 	return g.register(func(o metric.Observer) {

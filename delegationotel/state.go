@@ -25,7 +25,7 @@ func ObserveRegions(
 ) (metric.Registration, error) {
 	g := newGauges(meters)
 	open := g.number("delegation.sts.breaker.open",
-		"Whether a region of AWS STS is passed over because it does not answer: 1, or else 0.")
+		"Whether a region of AWS STS is skipped because it does not answer: 1, or else 0.")
 	return g.register(func(o metric.Observer) {
 		for _, region := range regions() {
 			value := 0.0
@@ -40,7 +40,7 @@ func ObserveRegions(
 
 // ObserveCertificates makes the gauge delegation.certificate.remaining, in seconds, of the
 // certificates that exchanges depend on. Its attributes are delegation.certificate, the kind, and
-// delegation.name. A certificate that has ended has a negative value. certificates is usually
+// delegation.name. A certificate that has expired has a negative value. certificates is usually
 // [delegation.Delegator.Certificates]; it is called when the MeterProvider collects. now is the
 // clock, time.Now if it is nil. Without a MeterProvider nothing happens. It fails if the
 // MeterProvider refuses the instrument. Unregister ends it.
@@ -54,7 +54,7 @@ func ObserveCertificates(
 	}
 	g := newGauges(meters)
 	remaining := g.seconds("delegation.certificate.remaining",
-		"How long until a certificate ends. It is negative after that.")
+		"How long until a certificate expires. It is negative after that.")
 	return g.register(func(o metric.Observer) {
 		at := now()
 		for _, c := range certificates() {
