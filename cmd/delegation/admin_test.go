@@ -164,9 +164,9 @@ func TestAdmin_Refused(t *testing.T) {
 			"is not a configured issuer"},
 		{"/revoke", bearer, `{"subject": "a", "issued_before": "now"}`, 400, "is not a time"},
 		{"/revoke", bearer, `{"subject": "a", "subject": "b"}`, 400, "not a single JSON object"},
-		{"/invalidate", bearer, `{}`, 400, "say whose credentials"},
+		{"/invalidate", bearer, `{}`, 400, "say whose cached credentials"},
 		{"/invalidate", bearer, `{"everybody": true, "subject": "a"}`, 400,
-			"say whose credentials"},
+			"say whose cached credentials"},
 		{"/invalidate", bearer, `{"issuer": "https://a.example.com/"}`, 400, "only"},
 	} {
 		status, answer := administer(t, address+row.path, row.authorization, row.body)

@@ -138,7 +138,7 @@ func (d *decisionOutcome) leaves() (leaves []term.Tree) {
 		leaves = append(leaves, term.Leaf("session policy ARNs", d.PolicyARNs))
 	}
 	if len(d.Scopes) > 0 {
-		leaves = append(leaves, term.Leaf("scopes that were asked for", d.Scopes))
+		leaves = append(leaves, term.Leaf("requested scopes", d.Scopes))
 	}
 	for _, step := range d.Narrowing {
 		leaves = append(leaves, term.Tree{Text: "narrowed: " + step.Why})

@@ -84,15 +84,14 @@ type narrowingOutcome struct {
 
 func newNarrowingOutcome(how delegation.Narrowing) narrowingOutcome {
 	why := map[delegation.Narrowing]string{
-		delegation.NarrowedAlone: "target and rules decided on no session policy, so what was " +
-			"asked for is the session policy",
-		delegation.NarrowedSame: "what was asked for is the session policy that target and rules " +
-			"decided on",
+		delegation.NarrowedAlone: "target and rules set no session policy, so the requested " +
+			"policy is the session policy",
+		delegation.NarrowedSame: "the requested policy is the one that target and rules set",
 		delegation.NarrowedCombined: "the scope is combined with the target's own policies, and " +
 			"takes their place",
-		delegation.NarrowedDecision: "the session policy that target and rules decided on denies " +
-			"what was not asked for",
-		delegation.NarrowedRequest: "what was asked for is the session policy, and denies what " +
+		delegation.NarrowedDecision: "the session policy that target and rules set denies what " +
+			"was not requested",
+		delegation.NarrowedRequest: "the requested policy is the session policy, and denies what " +
 			"target and rules do not allow",
 	}
 	return narrowingOutcome{how, why[how]}

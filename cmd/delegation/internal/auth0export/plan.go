@@ -316,7 +316,7 @@ func (p *Plan) findLacks() {
 		p.lacks = append(p.lacks, fmt.Errorf(format, args...))
 	}
 	if p.domain == "" {
-		lack("--domain is missing: the export does not tell the tenant's domain, such as " +
+		lack("--domain is missing: the export does not have the tenant's domain, such as " +
 			"tenant.eu.auth0.com")
 	}
 	if len(p.targets) == 0 {

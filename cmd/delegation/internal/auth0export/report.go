@@ -318,7 +318,7 @@ func (n *NeedReport) verdict() string {
 	case jsrules.NeedKind(n.Kind) == jsrules.NeedEffect:
 		return " fails the exchange"
 	case jsrules.NeedKind(n.Kind) == jsrules.NeedUser:
-		return " is not in a token by itself"
+		return " is not in ID tokens by default"
 	case jsrules.NeedKind(n.Kind) == jsrules.NeedConfiguration:
 		return " has no value"
 	}

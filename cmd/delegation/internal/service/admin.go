@@ -128,7 +128,7 @@ func invalidate(ctx context.Context, d *delegation.Delegator, r delegation.Revoc
 	case r.Issuer != "" || r.SessionID != "" || !r.IssuedBefore.IsZero():
 		return errAdmin("invalidate takes subject or everybody only")
 	case r.Everybody == (r.Subject != ""):
-		return errAdmin("say whose credentials are to be forgotten: subject, or everybody: true")
+		return errAdmin("say whose cached credentials to drop: set subject, or everybody: true")
 	case r.Everybody:
 		return d.InvalidateAll(ctx)
 	}

@@ -86,7 +86,7 @@ func (i *Answers) requiredClaims(p *provider) string {
 		return ""
 	}
 	if len(all) == 0 {
-		return fmt.Sprintf("\n    # To let in some only, take the # away and name them."+
+		return fmt.Sprintf("\n    # To let in only some, remove the # and name them."+
 			"\n    #required_claims: {%s: [%s]}", inQuotes(p.gate.claim),
 			strings.ToUpper(p.gate.flag))
 	}

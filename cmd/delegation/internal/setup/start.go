@@ -183,7 +183,7 @@ func (i *Answers) UsualEntityID() string {
 // CheckEntityID accepts an entity ID that a trust policy can contain.
 func (i *Answers) CheckEntityID(text string) error {
 	if i.AddTo != nil {
-		return errors.New("the target gets that of the configuration: leave out --entity-id")
+		return errors.New("the target uses the configuration's entity ID: leave out --entity-id")
 	}
 	if err := CheckName(text); err != nil {
 		return err
@@ -361,11 +361,11 @@ const servedFrom = "/etc/delegation"
 func (i *Answers) ways() string {
 	var b strings.Builder
 	b.WriteString("\nOr deploy it: docs/deploying.md has all steps. Only you can read the files. " +
-		"A service reads copies by its group.\n")
+		"The service gets copies that its group can read.\n")
 	fmt.Fprintf(&b, "\nIn a container:\n\n%s"+
 		"  docker run --publish 127.0.0.1:8080:8080 --volume %s:%s:ro %s\n",
 		i.give("65532"), servedFrom, servedFrom, Image)
-	fmt.Fprintf(&b, "\nWith systemd, when the unit and its user are there:\n\n%s"+
+	fmt.Fprintf(&b, "\nWith systemd, once the unit and its user exist:\n\n%s"+
 		"  sudo systemctl enable --now delegation\n", i.give("delegation"))
 	fmt.Fprintf(&b, "\nOn Kubernetes, in a clone of the repository%s:\n\n"+
 		"  mkdir -p deploy/kubernetes/files\n"+

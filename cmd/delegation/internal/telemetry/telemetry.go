@@ -123,7 +123,7 @@ func (t *Telemetry) makeInstruments() error {
 	t.refused = i.counter("delegation.http.refused", "{refusal}",
 		"Requests and connections that a limit has refused before a token was read.")
 	t.auditFailures = i.counter("delegation.audit.failures", "{event}",
-		"Events that the audit sink did not take.")
+		"Events that the audit sink did not accept.")
 	t.revocations = i.counter("delegation.revocations", "{revocation}",
 		"Calls that end sessions: logout tokens and those of operators.")
 	t.requestDuration = i.histogram("http.server.request.duration",
