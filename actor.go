@@ -172,8 +172,8 @@ func (a *Actors) check(t *Target) error {
 		problems.add("SessionDuration is %s, which is not 15m to 12h in whole seconds", d)
 	}
 	if len(t.Chain) > 0 && d > maxChainedSession {
-		problems.add("SessionDuration is %s, and AWS gives a role at the end of a Chain at most %s",
-			d, maxChainedSession)
+		problems.add("SessionDuration is %s, and AWS allows a role at the end of a Chain at "+
+			"most %s", d, maxChainedSession)
 	}
 	return errors.Join(problems...)
 }
@@ -271,8 +271,7 @@ func (x *exchange) findActor(ctx context.Context) error {
 	actors := x.target.Actors
 	if actors == nil {
 		return newError(CodeActorNotAllowed,
-			"somebody acts for the user, and the target %.80q lets nobody act",
-			x.targetName)
+			"an actor acts for the user, and the target %.80q allows no actors", x.targetName)
 	}
 	acting := &acting{
 		Actor:   claimed,
@@ -398,7 +397,7 @@ func (x *exchange) verifyActor(ctx context.Context, acting *acting) error {
 	}
 	if claims.All["act"] != nil {
 		return newError(CodeActorInvalid,
-			"the actor token has act: somebody acts for the actor, and only one can act")
+			"the actor token has the claim act: an actor must not have an actor of its own")
 	}
 	acting.claims = claims
 	acting.Actor = &Actor{
@@ -438,8 +437,8 @@ func (x *exchange) takesActorToken(claims *idtoken.Claims, entry *ListedActor) e
 		return nil
 	}
 	return newError(CodeActorNotAllowed,
-		"the actor token was issued to the application %.80q, which is none of those that the "+
-			"target %.80q takes actor tokens of", claims.Client, x.targetName)
+		"the actor token was issued to the application %.80q, which is none of those whose "+
+			"actor tokens the target %.80q accepts", claims.Client, x.targetName)
 }
 
 // admitActor checks that the actor may act for this user of the target.
@@ -464,7 +463,7 @@ func (x *exchange) admitActor(actors *Actors, acting *acting, claimed bool) erro
 		return l.text() == acting.text
 	}) {
 		return newError(CodeActorNotAllowed,
-			"%.80q of %.200q would be shown in sessions of the target %.80q as a listed actor is",
+			"%.80q of %.200q would be shown like a listed actor in sessions of the target %.80q",
 			acting.Subject, acting.Issuer, x.targetName)
 	}
 	return nil
@@ -562,7 +561,7 @@ func (d *decision) setNames(user string, target *Target, actor *acting, strict b
 	if actor == nil && strict {
 		if session.ShowsTwo(user) {
 			return newError(CodeSessionNameInvalid,
-				"the session name %.80q looks like that of a user for whom somebody acts", user).
+				"the session name %.80q looks like that of a user for whom an actor acts", user).
 				overTexts(user)
 		}
 		return d.setSessionName(user, strict)

@@ -69,7 +69,7 @@ func (t *Target) checkRoles(problems *problems) {
 	}
 	if len(t.Chain) > 0 {
 		problems.add("Chain cannot be set where users choose the role: unset it, or make a " +
-			"target of its own for it")
+			"separate target for it")
 	}
 	path, mapped := t.Mappings[AttributeRole]
 	if mapped && attributeOfVirtual(path) == "" {
@@ -163,7 +163,7 @@ func (t *Target) checkChoice(c *RoleChoice) error {
 	}
 	text := t.principalOf(c, role)
 	if text == "" {
-		return inField("Principal", fmt.Errorf("it is not set, and the target's is not of the "+
+		return inField("Principal", fmt.Errorf("it is not set, and the target's is not in the "+
 			"account %s", role.AccountID))
 	}
 	principal, err := iam.Provider.Parse(text)

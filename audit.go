@@ -43,7 +43,7 @@ func (d *Delegator) audit(ctx context.Context, event Event) error {
 	defer cancel()
 	err := d.audits.CallWithin(ctx, "audit", func() error { return d.config.Audit(ctx, event) })
 	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return fmt.Errorf("there is no record after %s: %w", d.config.AuditTimeout, err)
+		return fmt.Errorf("the record was not stored within %s: %w", d.config.AuditTimeout, err)
 	}
 	return err
 }

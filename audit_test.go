@@ -180,7 +180,7 @@ func TestAudit_Slow(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				took, err := delegation.AuditFor(t.Context(), slow)
 				if took != 5*time.Second || !errors.Is(err, context.DeadlineExceeded) ||
-					!strings.Contains(err.Error(), "there is no record after 5s") {
+					!strings.Contains(err.Error(), "the record was not stored within 5s") {
 					t.Errorf("after %s: %v", took, err)
 				}
 				time.Sleep(time.Hour) // what was left behind ends

@@ -216,7 +216,7 @@ func (x *exchange) adopt(c *call) {
 // writer to that cache must not choose who a user is. They then count as absent.
 func (x *exchange) usable(c *Credentials) error {
 	if c.AccessKeyID == "" || c.SecretAccessKey.Reveal() == "" || c.SessionToken.Reveal() == "" {
-		return errors.New("it returned credentials with a part missing, which are not used")
+		return errors.New("it returned incomplete credentials, which are not used")
 	}
 	entityID := x.identity(x.target).EntityID
 	difference := x.decision.difference(c, entityID, x.config.UnsafeSTSEmulator)

@@ -88,7 +88,7 @@ func (c *call) sign(ctx context.Context) (*signedResponse, error) {
 	c.lap(StageSAML)
 	if err != nil && ctx.Err() == nil && limited.Err() != nil {
 		return nil, newError(CodeSigningFailed,
-			"there is no signature after %s", c.config.SigningTimeout)
+			"there was no signature within %s", c.config.SigningTimeout)
 	}
 	if err != nil {
 		return nil, err

@@ -86,8 +86,8 @@ func (t *Target) checkChain(c *Config, problems *problems) {
 		}
 	}
 	if t.SessionDuration > maxChainedSession {
-		problems.add("SessionDuration is %s, and AWS gives a role at the end of a Chain at most %s",
-			t.SessionDuration, maxChainedSession)
+		problems.add("SessionDuration is %s, and AWS allows a role at the end of a Chain at "+
+			"most %s", t.SessionDuration, maxChainedSession)
 	}
 	if t.neverHasSourceIdentity(c) {
 		problems.add("Chain needs a source identity, and nothing sets one: have one of " +
@@ -195,8 +195,9 @@ func (d *decision) checkChainEnd(now time.Time, callTime time.Duration) error {
 	}
 	if d.chainedDuration(now, callTime) < minSession {
 		return newError(CodeChainTokenEnds,
-			"the session may not outlive the ID token, which ends at %s, and AWS gives none "+
-				"shorter than %s", d.sessionNotOnOrAfter.UTC().Format(time.RFC3339), minSession)
+			"the session may not outlive the ID token, which ends at %s, and AWS's "+
+				"shortest session is %s",
+			d.sessionNotOnOrAfter.UTC().Format(time.RFC3339), minSession)
 	}
 	return nil
 }
@@ -302,7 +303,7 @@ func (c *call) chained(
 	out *sts.AssumeRoleOutput, region Region, i int, before *Credentials,
 ) (*Credentials, error) {
 	if out == nil {
-		return nil, incompleteAnswer("", "with nothing in it")
+		return nil, incompleteAnswer("", "the answer is empty")
 	}
 	requestID, _ := middleware.GetRequestIDMetadata(out.ResultMetadata)
 	if what := missingOf(out.Credentials, out.AssumedRoleUser, c.config.Now()); what != "" {

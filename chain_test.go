@@ -275,7 +275,7 @@ func TestChain_New(t *testing.T) {
 		}, "Chain has 6 roles, and at most 5"},
 		"a long session": {func(_ *delegation.Config, t *delegation.Target) {
 			t.SessionDuration = time.Hour + time.Second
-		}, "SessionDuration is 1h0m1s, and AWS gives a role at the end of a Chain at most 1h0m0s"},
+		}, "SessionDuration is 1h0m1s, and AWS allows a role at the end of a Chain at most 1h0m0s"},
 		"a short external ID": {func(_ *delegation.Config, t *delegation.Target) {
 			t.Chain[0].ExternalID = "x"
 		}, `Chain[0]: ExternalID "x" does not have 2 to 1224`},

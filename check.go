@@ -297,7 +297,7 @@ func (r *CheckResult) checkClock(ahead time.Duration) {
 	switch {
 	case ahead.Abs() >= clockRefused:
 		r.Err = newError(CodeSTSExpired,
-			"this machine's clock is %s that of STS in %s, and AWS takes no assertion of it",
+			"this machine's clock is %s that of STS in %s, and AWS accepts no assertion from it",
 			apart(ahead), r.Region)
 	case ahead.Abs() >= clockWarned:
 		r.Warnings = append(r.Warnings, CheckWarning{

@@ -141,9 +141,9 @@ func TestCheck_CertificateDates(t *testing.T) {
 	d := w.delegator(t)
 	results := d.Check(t.Context())
 	for key, want := range map[delegation.SigningKey]string{
-		expired:      "the certificate has expired on 2026-11-23T08:59:59Z; AWS does not mind",
-		soon:         "the certificate expires on 2026-12-22T09:00:00Z; AWS does not mind",
-		later:        "the certificate is valid from 2026-11-23T10:00:00Z; AWS does not mind",
+		expired:      "the certificate expired on 2026-11-23T08:59:59Z; AWS ignores the dates",
+		soon:         "the certificate expires on 2026-12-22T09:00:00Z; AWS ignores the dates",
+		later:        "the certificate is valid from 2026-11-23T10:00:00Z; AWS ignores the dates",
 		signingKey(): "",
 	} {
 		if r := result(t, results, keyName(key, entityID)); r.Err != nil || r.Warning != want {
@@ -152,7 +152,7 @@ func TestCheck_CertificateDates(t *testing.T) {
 	}
 	e := w.explained(t)
 	if !slices.Contains(e.Warnings,
-		"the certificate has expired on 2026-11-23T08:59:59Z; AWS does not mind") {
+		"the certificate expired on 2026-11-23T08:59:59Z; AWS ignores the dates") {
 		t.Errorf("Explain does not warn: %q", e.Warnings)
 	}
 }

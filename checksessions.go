@@ -211,7 +211,7 @@ func (s *sessions) check(id string) {
 		return
 	case len(list) == 0:
 		e := newError(CodeDenied, "the rule %s denies everybody", s.rules[denying-1].name)
-		e.Remedy = "list who may pass in the rule, or remove it"
+		e.Remedy = "list in the rule who is allowed, or remove the rule"
 		s.result.Err = e
 		s.result.Field = s.ruleField(denying)
 		return

@@ -187,8 +187,9 @@ func (c *ClaimText) joined(value any, kind textKind) (string, error) {
 	text := strings.Join(entries, c.Join)
 	if n := utf8.RuneCountInString(text); n > kind.limit {
 		return "", denied("the list "+c.From+" is too long",
-			fmt.Sprintf("the list makes %d characters, and AWS takes %d: have the issuer put "+
-				"fewer entries into the ID token, or set a tag for each that matters in a rule",
+			fmt.Sprintf("the joined list has %d characters, and AWS accepts %d: have the issuer "+
+				"put fewer entries into the ID token, or let a rule set a tag for each entry "+
+				"that matters",
 				n, kind.limit))
 	}
 	if c.Escape {

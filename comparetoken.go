@@ -90,7 +90,7 @@ func (c *tokenComparison) compareTarget(ctx context.Context, name string) {
 		return c.config.Targets.Target(ctx, name)
 	})
 	if err != nil || target == nil {
-		field := idtoken.Field{Name: "target", Token: "not a part of it"}
+		field := idtoken.Field{Name: "target", Token: "not in the token"}
 		field.Want = "no target " + idtoken.Quote(name, maxName)
 		field.Verdict = idtoken.Missing
 		field.Why = "there is no such target"
@@ -137,7 +137,7 @@ func (c *tokenComparison) compareTargetAudience() {
 		ours := func(audience string) bool { return slices.Contains(audiences, audience) }
 		if !slices.ContainsFunc(c.Audience, ours) {
 			field.Verdict = idtoken.Differs
-			field.Why = "no audience is in Target.Audiences, which are the target's ID if empty"
+			field.Why = "no audience is in Target.Audiences (by default, the target's ID)"
 		}
 	}
 	if field := c.good("client"); field != nil {
@@ -164,8 +164,8 @@ func (c *tokenComparison) compareAccessAudience() {
 	ours := func(audience string) bool { return slices.Contains(audiences, audience) }
 	if !slices.ContainsFunc(c.Audience, ours) {
 		field.Verdict = idtoken.Differs
-		field.Why = "no audience is in Target.AccessAudiences, which are the issuer's only one " +
-			"if empty"
+		field.Why = "no audience is in Target.AccessAudiences (by default, the issuer's only " +
+			"audience of access tokens)"
 	}
 }
 

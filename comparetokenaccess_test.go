@@ -33,7 +33,7 @@ func comparedAccessCases() []comparedCase {
 		}
 	}
 	return []comparedCase{
-		{delegation.CodeAccessTokenKind, "kind", differs, "at_hash tells another kind",
+		{delegation.CodeAccessTokenKind, "kind", differs, "at_hash marks another kind",
 			withAccess("rfc9068", map[string]any{"at_hash": "x"}, nil)},
 		{delegation.CodeAccessTokenKind, "kind", differs, "an access token of the profile keycloak",
 			withAccess("keycloak, at+jwt", map[string]any{"typ": "ID"}, nil)},

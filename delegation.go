@@ -156,7 +156,7 @@ type Config struct {
 	DualStack bool
 	// UnsafeSTSEmulator is for tests only, against an emulator of STS that does not read
 	// assertions, such as moto or LocalStack: any Subject, Issuer and Audience in its answers are
-	// taken, and a source identity may be absent from them. Role, account and session name must
+	// accepted, and a source identity may be absent from them. Role, account and session name must
 	// still match. New and [Delegator.Check] warn of it.
 	UnsafeSTSEmulator bool
 

@@ -20,13 +20,13 @@ func (i *Issuer) checkVerifiedEmail(problems *problems) {
 		return
 	}
 	if i.UnsafeAnyTenant || len(i.Tenants) > 1 {
-		problems.add("VerifiedEmailDomains is for one tenant: another's administrator can enter " +
-			"an address of its domains. Give the tenant an issuer of its own")
+		problems.add("VerifiedEmailDomains is for one tenant: the administrator of another " +
+			"can enter an address of these domains. Configure the tenant as a separate issuer")
 		return
 	}
 	if shared, ok := i.shared(); ok {
-		problems.add("VerifiedEmailDomains is not for this issuer: %s can have a token of it "+
-			"with an address of these domains", shared.Who)
+		problems.add("VerifiedEmailDomains is not for this issuer: %s can get a token from it "+
+			"with an address in these domains", shared.Who)
 	}
 }
 

@@ -110,7 +110,7 @@ type RuleStep struct {
 // an [Event].
 //
 // Explain refuses what Exchange would refuse before it calls AWS, with the same code. It cannot
-// foresee errors of a signer or a [ReplayStore]. The Explanation is never nil: next to an error, it
+// foresee errors of a signer or a [ReplayStore]. The Explanation is never nil: with an error, it
 // holds what was known by then.
 func (d *Delegator) Explain(
 	ctx context.Context, idToken, target string, options ...ExchangeOption,
@@ -249,7 +249,8 @@ func (e *Explanation) foresee(ctx context.Context, x *exchange) error {
 // watch wraps a rule. The rule runs as always, and the Explanation gets its RuleStep, also when it
 // panics, and a warning for each need that is not met.
 //
-// A rule that was left while it runs owns the RuleContext and the user: its step has the name only.
+// A rule that was abandoned while it runs may still change the RuleContext and the user. Its step
+// has only the name.
 func (e *Explanation) watch(rule namedRule) RuleFunc {
 	return func(ctx context.Context, user *User, rc *RuleContext) error {
 		e.Warnings = append(e.Warnings, lacked(rule.run, rc.Target, user)...)

@@ -114,7 +114,7 @@ func TestExplain(t *testing.T) {
 		Warnings: []string{
 			"the session ends with the ID token at 2026-11-23T10:00:00Z, before its duration is over",
 			"the role's maximum session duration must have been raised to 2h0m0s",
-			"the session name was made safe: AWS does not take the user's own",
+			"the session name was changed: AWS does not accept the user's own",
 			"the NameID has a slash: the folder ${saml:sub} may lie within another user's",
 		},
 	}

@@ -77,7 +77,7 @@ func (p *contextProvider) exchange(ctx context.Context) (*Credentials, error) {
 			"a call of AWS for the target %.80q has no ID token in its context", p.target)
 		return nil, p.refuse(ctx, options, err)
 	case ctx.Done() == nil:
-		// Before anything is exchanged: what is returned here, a cache would give to all users.
+		// Before anything is exchanged: a cache would give what is returned here to all users.
 		err := newError(CodeContextWithoutEnd,
 			"a call of AWS for the target %.80q has a context that cannot end", p.target)
 		return nil, p.refuse(ctx, options, err)

@@ -135,7 +135,7 @@ func (c *Config) sharedRoles() map[string]string {
 		if len(users.issuers) < 2 {
 			continue
 		}
-		found[role] = fmt.Sprintf("the targets %s take users of %d issuers into this role, and "+
+		found[role] = fmt.Sprintf("the targets %s let users of %d issuers assume this role, and "+
 			"%s does not tell them apart",
 			strings.Join(users.targets, ", "), len(users.issuers), users.by)
 	}

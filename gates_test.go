@@ -440,7 +440,7 @@ func TestRolesOfSeveralIssuers(t *testing.T) {
 				t.Errorf("Check says %q, the log %q", said, log.String())
 			}
 			if test.warns &&
-				!strings.Contains(said, `the targets "a", "b" take users of 2 issuers`) {
+				!strings.Contains(said, `the targets "a", "b" let users of 2 issuers`) {
 				t.Errorf("got %q", said)
 			}
 		})

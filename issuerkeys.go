@@ -64,8 +64,8 @@ func (d *Delegator) keyWarnings(source string) (warnings []CheckWarning) {
 	}
 	if !state.UsableUntil.IsZero() && !state.FailingSince.IsZero() {
 		add(WarningIssuerKeysStale, "",
-			"its keys could not be refreshed since %s, and "+
-				"exchanges fail from %s on unless they can be refreshed before: %v",
+			"refreshes of its keys have failed since %s, and exchanges fail from %s on "+
+				"unless a refresh succeeds before then: %v",
 			stamp(state.FailingSince), stamp(state.UsableUntil), tokenError(state.Failure))
 	}
 	if len(state.LeftOut) > 0 {
@@ -84,14 +84,16 @@ func (d *Delegator) keyWarnings(source string) (warnings []CheckWarning) {
 	}
 	for _, c := range state.Servers {
 		if endsSoon(c, now) {
-			add(WarningIssuerServerCertificate, "", "the certificate of the server %s ends at %s: "+
-				"its keys cannot be fetched after that", c.Of, stamp(c.Ends))
+			add(WarningIssuerServerCertificate, "",
+				"the certificate of the server %s expires at %s: its keys cannot be fetched "+
+					"after that",
+				c.Of, stamp(c.Ends))
 		}
 	}
 	for _, c := range state.Keys {
 		if endsSoon(c, now) && now.Before(c.Ends) {
 			add(WarningIssuerKeyCertificate, "",
-				"the certificate of the key %.80q ends at %s: the issuer may change its key",
+				"the certificate of the key %.80q expires at %s: the issuer may change its key",
 				c.Of, stamp(c.Ends))
 		}
 	}

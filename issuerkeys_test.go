@@ -62,7 +62,7 @@ func TestCheck_RefreshesFail(t *testing.T) {
 			use(accepted)
 			warning := w.issuerWarning(t, d)
 			for _, words := range []string{
-				"could not be refreshed since 2026-11-23T11:00:00Z",
+				"refreshes of its keys have failed since 2026-11-23T11:00:00Z",
 				"exchanges fail from 2026-11-24T10:00:00Z on", "it answered 403",
 			} {
 				if !strings.Contains(warning, words) {
@@ -246,7 +246,7 @@ func TestCheck_IssuerCertificates(t *testing.T) {
 			w := remote(t)
 			w.config.HTTPClient.Transport = withServerCertificate(direct(w.provider), begins, ends)
 			warning := w.issuerWarning(t, w.delegator(t))
-			says := "the certificate of the server issuer.example.com ends at " +
+			says := "the certificate of the server issuer.example.com expires at " +
 				ends.Format(time.RFC3339)
 			if got := strings.Contains(warning, says); got != test.warned {
 				t.Errorf("got %q", warning)
@@ -261,7 +261,7 @@ func TestCheck_IssuerCertificates(t *testing.T) {
 			}))
 			warning = w.issuerWarning(t, w.delegator(t))
 			want := test.warned && test.after > 0 // one that ended does no harm: nobody checks it
-			says = `the certificate of the key "k" ends at `
+			says = `the certificate of the key "k" expires at `
 			if got := strings.Contains(warning, says); got != want {
 				t.Errorf("got %q", warning)
 			}

@@ -108,7 +108,7 @@ func (d *decision) setNameID(chosen, subject string, target *Target) error {
 	}
 	if fault := notFolder(d.nameID); fault != "" {
 		return newError(CodeNameIDNotFolder,
-			"the NameID %.80q %s, so the folder ${saml:sub} may be another user's, or hold one",
+			"the NameID %.80q %s, so the folder ${saml:sub} may be another user's, or contain one",
 			d.nameID, fault).
 			overTexts(d.nameID)
 	}

@@ -20,8 +20,8 @@ import (
 // [Target.ID].
 type ReplayStore interface {
 	// FirstUse atomically marks the key as used, and reports whether this was the first use. The
-	// key is 64 hexadecimal digits. The mark must be kept until the time until, when the token has
-	// expired. The argument now is the current time.
+	// key is 64 hexadecimal digits. Keep the mark at least until the time in until: the token has
+	// then expired. The argument now is the current time.
 	FirstUse(ctx context.Context, key string, now, until time.Time) (first bool, err error)
 }
 
@@ -84,7 +84,8 @@ func (x *exchange) tokenID(idToken string) (kind, id string, err error) {
 	id, _ = claim.(string)
 	if id == "" {
 		return "", "", newError(CodeClaimType,
-			"jti is not a string with at least one character, and tokens count once")
+			"jti is not a string with at least one character, so the replay store cannot "+
+				"recognize the token")
 	}
 	return "jti", id, nil
 }

@@ -242,7 +242,7 @@ func requireIssuedAfter(issued, ended time.Time) error {
 		return nil
 	}
 	return newError(CodeSessionEnded,
-		"the token was issued at %s, and sessions until %s have ended",
+		"the token was issued at %s, and the sessions of tokens up to %s were ended",
 		issued.UTC().Format(time.RFC3339), ended.UTC().Format(time.RFC3339))
 }
 

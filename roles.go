@@ -314,7 +314,7 @@ func (x *exchange) pickRole(offered []RoleOption) (*RoleOption, error) {
 		return &offered[0], nil
 	}
 	return nil, newError(CodeRoleRequired,
-		"the target %.80q offers this user %d roles, and none was asked for: %s",
+		"the target %.80q offers this user %d roles, and none was requested: %s",
 		x.targetName, len(offered), x.offeredText(offered))
 }
 
@@ -356,12 +356,12 @@ func (x *exchange) checkAsked(d *decision) error {
 	if decided == wanted {
 		return nil
 	}
-	how := "was asked for"
+	how := "was requested"
 	if x.options.asked().role == "" {
 		how = "is the default"
 	}
 	return newError(CodeRoleDiffers,
-		"at the target %.80q the role %.200q %s, and the role %s is decided",
+		"at the target %.80q the role %.200q %s, but the decided role is %s",
 		x.targetName, wanted, how, decided)
 }
 

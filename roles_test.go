@@ -588,7 +588,8 @@ func TestRoles_RefusedByNew(t *testing.T) {
 		}, "Roles[1]: " + role + " is listed twice"},
 		{"a role of another account without a principal", func(a *delegation.Target) {
 			a.Roles = []delegation.RoleChoice{{Role: role}, {Role: otherReader}}
-		}, "Roles[1]: Principal: it is not set, and the target's is not of the account 210987654321"},
+		}, "Roles[1]: Principal: it is not set, and the target's is not in the account " +
+			"210987654321"},
 		{"a role with another account's principal", func(a *delegation.Target) {
 			a.Roles = []delegation.RoleChoice{
 				{Role: role},

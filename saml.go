@@ -146,7 +146,7 @@ func (p IdentityProvider) keyWarnings(i int, now time.Time) []CheckWarning {
 		warnings = append(warnings, CheckWarning{
 			Code: WarningKeySlow,
 			Text: "the *rsa.PrivateKey has no precomputed values, so a signature takes " +
-				"up to twice its time",
+				"up to twice as long",
 			Remedy: "call its method Precompute before New",
 		})
 	}

@@ -26,7 +26,7 @@ func (d *decision) shorten(asked time.Duration) error {
 	}
 	if asked > decided {
 		return newError(CodeDurationTooLong,
-			"the caller asked for a session of %s, and %s was decided", asked, decided)
+			"the caller requested a session of %s, but %s was decided", asked, decided)
 	}
 	d.duration = asked
 	return nil

@@ -14,7 +14,7 @@ import (
 )
 
 const slowKeyWarning = "the *rsa.PrivateKey has no precomputed values, so a signature takes up " +
-	"to twice its time: call its method Precompute before New"
+	"to twice as long: call its method Precompute before New"
 
 // byHand is the signing key put together field by field.
 func byHand() *rsa.PrivateKey {
@@ -126,8 +126,8 @@ func TestSlowKeys_AndDates(t *testing.T) {
 	d := w.delegator(t)
 	w.clock.Set(key.Certificate.NotAfter.AddDate(1, 0, 0))
 	got := result(t, d.Check(t.Context()), keyName(key, entityID)).Warning
-	dates, slow, both := strings.Cut(got, "; AWS does not mind; ")
-	if !both || !strings.HasPrefix(dates, "the certificate has expired") || slow != slowKeyWarning {
+	dates, slow, both := strings.Cut(got, "; AWS ignores the dates; ")
+	if !both || !strings.HasPrefix(dates, "the certificate expired on ") || slow != slowKeyWarning {
 		t.Errorf("got %q", got)
 	}
 }

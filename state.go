@@ -64,14 +64,14 @@ type CertificateState struct {
 	// digits of the certificate's SHA-256, as [Delegator.Check] shows them; for an issuer it is the
 	// host.
 	Name string
-	// NotAfter is when it ends.
+	// NotAfter is when it expires.
 	NotAfter time.Time
 }
 
-// Certificates returns the certificates of the identities of the configuration and of the fixed
-// targets, sorted by kind and name. It also returns those of the issuers' servers that are already
-// known. If a name has several certificates, it returns the one that expires first. It makes no
-// network calls. delegationotel turns the result into metrics.
+// Certificates returns the certificates of the signing keys of the configuration and of the fixed
+// targets, without AlsoCertificates, sorted by kind and name. It also returns those of the issuers'
+// servers that are already known. If a name has several certificates, it returns the one that
+// expires first. It makes no network calls. delegationotel turns the result into metrics.
 func (d *Delegator) Certificates() []CertificateState {
 	if d == nil || d.config.Targets == nil {
 		return nil

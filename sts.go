@@ -173,7 +173,7 @@ func (c *call) credentials(
 	out *sts.AssumeRoleWithSAMLOutput, region Region,
 ) (*Credentials, error) {
 	if out == nil {
-		return nil, incompleteAnswer("", "with nothing in it")
+		return nil, incompleteAnswer("", "the answer is empty")
 	}
 	requestID, _ := middleware.GetRequestIDMetadata(out.ResultMetadata)
 	if what := missing(out, c.config.Now()); what != "" {
@@ -220,7 +220,7 @@ func missingOf(c *types.Credentials, user *types.AssumedRoleUser, now time.Time)
 	switch {
 	case c == nil, aws.ToString(c.AccessKeyId) == "", aws.ToString(c.SecretAccessKey) == "",
 		aws.ToString(c.SessionToken) == "":
-		return "the credentials have a part missing"
+		return "a part of the credentials is missing"
 	case c.Expiration == nil || !c.Expiration.After(now):
 		return "the credentials' expiration is missing or past"
 	case user == nil, aws.ToString(user.Arn) == "", aws.ToString(user.AssumedRoleId) == "":

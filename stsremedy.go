@@ -32,7 +32,7 @@ func (c *call) accessRemedy(kind string, explicit bool) string {
 			"the call: allow sts:AssumeRoleWithSAML%s in it, for the role %s",
 			c.decision.furtherActions(" and "), c.decision.role)
 	case kind == "resource-based policy" && explicit:
-		return "a Deny statement of the role's trust policy fits the call: change its " +
+		return "a Deny statement of the role's trust policy matches the call: change its " +
 			"conditions; " + c.whatWasSent()
 	}
 	return c.trustRemedy()
@@ -54,7 +54,7 @@ func (c *call) trustRemedy() string {
 
 // whatWasSent are the values that the conditions of trust policies compare.
 func (c *call) whatWasSent() string {
-	return fmt.Sprintf("its conditions must fit SAML:aud %q and SAML:iss %q",
+	return fmt.Sprintf("its conditions must match SAML:aud %q and SAML:iss %q",
 		c.decision.recipient, c.identity(c.target).EntityID)
 }
 

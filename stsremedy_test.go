@@ -17,7 +17,7 @@ func TestAccessDenied_SaysWhatWasSent(t *testing.T) {
 	const values = `SAML:aud "https://eu-central-1.signin.aws.amazon.com/saml" and ` +
 		`SAML:iss "` + entityID + `"`
 	const also = "the role exists, and its Principal is the SAML provider " + principal +
-		"; its conditions must fit " + values
+		"; its conditions must match " + values
 	many := map[string]string{}
 	for i := range 12 {
 		many[fmt.Sprintf("tag%02d", i)] = "canary"
@@ -105,7 +105,7 @@ func TestAccessDenied_NamesThePolicy(t *testing.T) {
 			"endpoint that STS is called through denies the call: allow " +
 			"sts:AssumeRoleWithSAML and sts:TagSession",
 		" with an explicit deny in a resource-based policy": "a Deny statement of the role's " +
-			"trust policy fits the call",
+			"trust policy matches the call",
 		" because no resource-based policy allows the sts:x action": "check that the role's " +
 			"trust policy allows sts:TagSession",
 	} {

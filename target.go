@@ -240,7 +240,7 @@ func (t *Target) checkIssuers(c *Config, problems *problems) {
 	}
 	several := t.severalIssuers(c)
 	if several != "" && t.SubjectsAreOne == t.NameIDTellsIssuersApart {
-		problems.add("Issuers has %s, whose subjects would be one name space in "+
+		problems.add("Issuers has %s, whose subjects would share one name space in "+
 			"${saml:sub}: make a target for each, or set one of Target.SubjectsAreOne and "+
 			"Target.NameIDTellsIssuersApart",
 			several)
@@ -380,14 +380,14 @@ func (t *Target) mayCall(
 ) error {
 	if !t.takesTokensOf(c, onlyIssuer) {
 		return newError(CodeIssuerNotAllowed,
-			"the target %.80q does not take tokens of the issuer %.200q: its issuers are %s",
+			"the target %.80q does not accept tokens of the issuer %.200q: its issuers are %s",
 			name, c.Issuer, named(t.Issuers))
 	}
 	audiences := t.audiencesFor(name)
 	if !slices.Contains(audiences, c.Client) && !slices.Contains(t.AuthorizedParties, c.Client) {
 		return newError(CodeAudienceNotAllowed,
 			"the token of the issuer %.200q was issued to the application %.80q, "+
-				"which may not call the target %.80q: it takes tokens of the applications %s",
+				"which may not call the target %.80q: it accepts tokens of the applications %s",
 			c.Issuer, c.Client, name, named(slices.Concat(audiences, t.AuthorizedParties)))
 	}
 	// A token that a known application requested for somebody else's API is refused too.

@@ -464,7 +464,7 @@ func TestTenantsAreIssuers(t *testing.T) {
 			t.Errorf("rules see the issuer %q", seen)
 		}
 	}
-	const notOne = "subjects would be one name space"
+	const notOne = "subjects would share one name space"
 	for name, test := range map[string]struct {
 		issuers []string
 		any     bool
@@ -518,7 +518,7 @@ func TestTenantsAreIssuers(t *testing.T) {
 		two.Issuers = []string{tenantURL(fabrikam)}
 		w.config.Targets = delegation.Targets{app: one, "two": two}
 		found := fmt.Sprint(w.delegator(t).Check(t.Context()))
-		if !strings.Contains(found, "take users of 2 issuers into this role") {
+		if !strings.Contains(found, "let users of 2 issuers assume this role") {
 			t.Errorf("got %s", found)
 		}
 	})

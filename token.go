@@ -47,9 +47,9 @@ type Issuer struct {
 	// filled in, and TenantClaim must name the same one. A tenant in a path has up to 128 letters,
 	// digits, - and _. A tenant in a host is one lowercase label. For the claim tid, tenants are
 	// lowercase GUIDs; Entra shows the GUID of a tenant that has a domain name. Rules, events and
-	// Target.Issuers treat each tenant as a separate issuer; Target.Issuers may also list URL for
-	// all of them, and describes subjects of several. Each tenant has its own keys below its URL,
-	// unless DiscoveryURL, JWKSURL or JWKS have the keys of all.
+	// Target.Issuers treat each tenant as a separate issuer. Target.Issuers may also list URL for
+	// all of them; see there for targets of several issuers. Each tenant has its own keys below its
+	// URL, unless DiscoveryURL, JWKSURL or JWKS have the keys of all.
 	Tenants []string
 	// UnsafeAnyTenant accepts the tokens of every tenant, in place of a list. Anyone can open a
 	// tenant, and its administrator chooses the content of its tokens. RequiredClaims or rules must

@@ -72,8 +72,8 @@ func idTokenOf(source oauth2.TokenSource) (string, error) {
 	}
 	idToken, _ := token.Extra("id_token").(string)
 	if idToken == "" {
-		return "", errors.New("the OAuth 2.0 token has no id_token: ask for the scope openid, " +
-			"and see whether the issuer sends one at refreshes")
+		return "", errors.New("the OAuth 2.0 token has no id_token: request the scope openid, " +
+			"and check whether the issuer sends an ID token with a refreshed token")
 	}
 	return idToken, nil
 }

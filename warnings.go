@@ -19,9 +19,9 @@ const (
 	WarningIssuerKeysLeftOut WarningCode = "issuer_keys_left_out"
 	// No key of the set fits an algorithm that the issuer may use.
 	WarningIssuerKeysUnfit WarningCode = "issuer_keys_unfit"
-	// The TLS certificate of a server that has the issuer's documents ends soon.
+	// The TLS certificate of a server that has the issuer's documents expires soon.
 	WarningIssuerServerCertificate WarningCode = "issuer_server_certificate"
-	// A certificate in the issuer's key set ends soon.
+	// A certificate in the issuer's key set expires soon.
 	WarningIssuerKeyCertificate WarningCode = "issuer_key_certificate"
 	// The clock of the issuer's server and that of this machine differ.
 	WarningIssuerClock WarningCode = "issuer_clock"
@@ -46,7 +46,8 @@ const (
 	WarningNameIDSlash WarningCode = "name_id_slash"
 	// Targets of one role encode NameIDs differently.
 	WarningNameIDsDiffer WarningCode = "name_ids_differ"
-	// A row of a rule's table chooses a role that no exchange can get.
+	// Every exchange fails with a role that a row of a rule's table chooses, or that the target
+	// offers.
 	WarningRowRefused WarningCode = "row_refused"
 	// A row of a rule's table is never reached, because an earlier row matches everything that it
 	// matches.

@@ -29,14 +29,14 @@ func TestWhoseTokenItIs(t *testing.T) {
 			claims:  map[string]any{"aud": []string{app, "spa"}, "azp": "spa"},
 			parties: []string{"partner"},
 			want: `the token of the issuer "ISSUER" was issued to the application "spa", which ` +
-				`may not call the target "photo-app": it takes tokens of the applications ` +
+				`may not call the target "photo-app": it accepts tokens of the applications ` +
 				`"photo-app", "partner"`,
 		},
 		"another application of many": {
 			audiences: many,
 			want: `the token of the issuer "ISSUER" was issued to the application "photo-app", ` +
-				`which may not call the target "photo-app": it takes tokens of the applications ` +
-				`"a1", "a2", "a3", "a4", "a5", 2 more`,
+				`which may not call the target "photo-app": it accepts tokens of the ` +
+				`applications "a1", "a2", "a3", "a4", "a5", 2 more`,
 		},
 		"another audience": {
 			audiences: []string{"api"},
@@ -46,7 +46,7 @@ func TestWhoseTokenItIs(t *testing.T) {
 		},
 		"another issuer": {
 			issuers: []string{"https://other.example.com"},
-			want: `the target "photo-app" does not take tokens of the issuer "ISSUER": its ` +
+			want: `the target "photo-app" does not accept tokens of the issuer "ISSUER": its ` +
 				`issuers are "https://other.example.com"`,
 		},
 	} {

@@ -255,7 +255,7 @@ func brokenRows() []brokenRow {
 			breaks: changes(rulesEnd, rulesEnd+"  - allow_connections: []\n"),
 			state:  isFailed, code: "denied", at: ":15: rules[1].allow_connections",
 			text:   "the rule rules[1].allow_connections denies everybody",
-			remedy: "list who may pass in the rule, or remove it",
+			remedy: "list in the rule who is allowed, or remove the rule",
 			mends:  changes("  - allow_connections: []\n", ""),
 		},
 		{
@@ -427,7 +427,7 @@ func brokenRows() []brokenRow {
 				})
 			},
 			state: isWarned, code: "certificate_expired", at: ":7: identity_provider.keys[0]",
-			text:   "the certificate has expired on ",
+			text:   "the certificate expired on ",
 			remedy: "publish a key with a new certificate",
 			mends:  renewsCertificate,
 		},
@@ -488,7 +488,7 @@ func brokenRows() []brokenRow {
 			of:     "a clock that is ten minutes ahead",
 			breaks: func(s *brokenScene) { s.ahead.Store(int64(-10 * time.Minute)) },
 			state:  isFailed, code: "sts_response_expired",
-			text:   " ahead of that of STS in eu-central-1, and AWS takes no assertion of it",
+			text:   " ahead of that of STS in eu-central-1, and AWS accepts no assertion from it",
 			varies: true,
 			remedy: "check this machine's clock (NTP)",
 			mends:  func(s *brokenScene) { s.ahead.Store(0) },
@@ -527,7 +527,7 @@ func brokenRows() []brokenRow {
 				s.issuerCertificate = time.Now().AddDate(0, 0, 10)
 			},
 			state: isWarned, code: "issuer_server_certificate",
-			text:   "the certificate of the server tenant.example.com ends at ",
+			text:   "the certificate of the server tenant.example.com expires at ",
 			remedy: "its keys cannot be fetched after that",
 			mends: func(s *brokenScene) {
 				s.issuerCertificate = time.Now().AddDate(1, 0, 0)

@@ -187,8 +187,8 @@ targets:
 		"long chained session": {"    region:",
 			"    chain: [{role_arn: 'arn:aws:iam::222222222222:role/hub'}]\n" +
 				"    session_duration: 2h\n    region:",
-			":13: targets.photo-app.session_duration: is 2h0m0s, and AWS gives a role at the end " +
-				"of a chain at most 1h0m0s"},
+			":13: targets.photo-app.session_duration: is 2h0m0s, and AWS allows a role at the " +
+				"end of a chain at most 1h0m0s"},
 		"odd name": {"photo-app:", `"photo.app":`, ""},
 		"odd name, bad role": {
 			"photo-app:\n    principal: arn:aws:iam::123456789012:saml-provider/delegation\n" +

@@ -93,7 +93,9 @@ func endpointFindings(built *service.Service) []delegation.CheckResult {
 func certificateFinding(built *service.Service, now time.Time) delegation.CheckResult {
 	leaf := built.Certificate.Leaf()
 	ends := leaf.NotAfter.UTC().Format(time.RFC3339)
-	w := delegation.CheckWarning{Remedy: "renew it: browsers and SDKs refuse it then"}
+	w := delegation.CheckWarning{
+		Remedy: "renew it before then: browsers and SDKs refuse an expired certificate",
+	}
 	// Certificates with a lifetime of less than a few months are renewed later.
 	soon := min(tlsCertificateSoon, leaf.NotAfter.Sub(leaf.NotBefore)/4)
 	switch {

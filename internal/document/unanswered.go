@@ -24,7 +24,7 @@ func (e unreadableError) Error() string {
 	if isNotHTTP(e.cause) {
 		return "its answer is not HTTP that can be read"
 	}
-	return "there is no whole answer, and the reason is not shown, because it may repeat a part"
+	return "there is no complete answer; the reason is not shown, because it may repeat part of it"
 }
 
 func (e unreadableError) Unwrap() error { return e.cause }

@@ -24,8 +24,8 @@ func TestUnanswered(t *testing.T) {
 	cause := errors.New("the caller left")
 	end(cause)
 	const notHTTP = "its answer is not HTTP that can be read"
-	const notShown = "there is no whole answer, and the reason is not shown, because it may repeat " +
-		"a part"
+	const notShown = "there is no complete answer; the reason is not shown, because it may " +
+		"repeat part of it"
 	canary := errors.New("canary")
 	during := func(operation string, err error) error {
 		return &net.OpError{Op: operation, Net: "tcp", Err: err}

@@ -79,7 +79,7 @@ func (p *Plan) warnOfTime(w *warnings) {
 
 func (p *Plan) warnOfNames(w *warnings) {
 	if p.MadeSafe {
-		w.add("the session name was made safe: AWS does not take the user's own")
+		w.add("the session name was changed: AWS does not accept the user's own")
 	}
 	if strings.Contains(p.NameID, "/") && !p.NamesNothing && !p.Chained {
 		w.add("the NameID has a slash: the folder ${saml:sub} may lie within another user's")
@@ -128,17 +128,20 @@ func PackedSize(percent int) string {
 // PackedRemedy is what to do about PackedSize.
 const PackedRemedy = "use fewer or shorter session tags, or a shorter session policy"
 
+// ignored ends the texts of CertificateDates.
+const ignored = "; AWS ignores the dates"
+
 // CertificateDates says what a reader of the certificate's dates would object to, now or soon;
 // empty: nothing.
 func CertificateDates(c *x509.Certificate, now time.Time) string {
 	from, to := c.NotBefore.UTC(), c.NotAfter.UTC()
 	switch {
 	case now.Before(from):
-		return "the certificate is valid from " + from.Format(time.RFC3339) + "; AWS does not mind"
+		return "the certificate is valid from " + from.Format(time.RFC3339) + ignored
 	case now.After(to):
-		return "the certificate has expired on " + to.Format(time.RFC3339) + "; AWS does not mind"
+		return "the certificate expired on " + to.Format(time.RFC3339) + ignored
 	case now.Add(soon).After(to):
-		return "the certificate expires on " + to.Format(time.RFC3339) + "; AWS does not mind"
+		return "the certificate expires on " + to.Format(time.RFC3339) + ignored
 	}
 	return ""
 }

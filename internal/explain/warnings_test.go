@@ -27,7 +27,7 @@ func TestWarnings(t *testing.T) {
 	const (
 		endsSooner = "the session ends with the ID token at 2026-11-23T09:59:59Z, " +
 			"before its duration is over"
-		madeSafe = "the session name was made safe: AWS does not take the user's own"
+		madeSafe = "the session name was changed: AWS does not accept the user's own"
 		slash    = "the NameID has a slash: the folder ${saml:sub} may lie within another user's"
 		notSub   = "the NameID, and so ${saml:sub}, is not the token's sub"
 	)
@@ -88,7 +88,7 @@ func TestWarnings(t *testing.T) {
 		},
 		"a certificate that has expired": {
 			func(p *explain.Plan) { p.Certificate.NotAfter = now.Add(-time.Second) },
-			[]string{"the certificate has expired on 2026-11-23T08:59:59Z; AWS does not mind"},
+			[]string{"the certificate expired on 2026-11-23T08:59:59Z; AWS ignores the dates"},
 		},
 		"two at once": {
 			func(p *explain.Plan) { p.NameID, p.MadeSafe = "b/c", true },
@@ -121,13 +121,13 @@ func TestCertificateDates(t *testing.T) {
 		now  time.Time
 		want string
 	}{
-		{from.Add(-1), "the certificate is valid from 2026-01-01T00:00:00Z; AWS does not mind"},
+		{from.Add(-1), "the certificate is valid from 2026-01-01T00:00:00Z; AWS ignores the dates"},
 		{from, ""},
 		{to.Add(-30 * 24 * time.Hour), ""},
 		{to.Add(-30*24*time.Hour + 1),
-			"the certificate expires on 2027-01-01T00:00:00Z; AWS does not mind"},
-		{to, "the certificate expires on 2027-01-01T00:00:00Z; AWS does not mind"},
-		{to.Add(1), "the certificate has expired on 2027-01-01T00:00:00Z; AWS does not mind"},
+			"the certificate expires on 2027-01-01T00:00:00Z; AWS ignores the dates"},
+		{to, "the certificate expires on 2027-01-01T00:00:00Z; AWS ignores the dates"},
+		{to.Add(1), "the certificate expired on 2027-01-01T00:00:00Z; AWS ignores the dates"},
 	} {
 		if got := explain.CertificateDates(certificate, row.now); got != row.want {
 			t.Errorf("%s: got %q, want %q", row.now, got, row.want)

@@ -147,7 +147,7 @@ func (a *access) checkKind(all map[string]any) error {
 // contradicts refuses a token if a claim names another kind of token than its other marks do.
 func contradicts(claim string) *Error {
 	return newError(accessKind,
-		"the token is an access token, and its %s tells another kind of token", claim)
+		"the token is an access token, and its %s marks another kind of token", claim)
 }
 
 func readSubject(c *Claims) (err error) {

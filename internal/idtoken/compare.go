@@ -154,7 +154,7 @@ func (c *comparison) compareHeader() {
 		return
 	}
 	if err := registeredHeaders.refuseLookalikes(header, "header"); err != nil {
-		c.add("header", "a name of odd case", "names as they are registered").judge(err)
+		c.add("header", "a name in the wrong case", "the registered names").judge(err)
 	}
 	c.compareAlgorithm(header)
 	c.compareKeyID(header)

@@ -22,7 +22,7 @@ func (c *comparison) compareType(header map[string]any) {
 func (c *comparison) compareAccess() {
 	a := c.by.access
 	if err := accessClaims.refuseLookalikes(c.Claims, "claim"); err != nil {
-		c.add("payload", "a name of odd case", "names as they are registered").judge(err)
+		c.add("payload", "a name in the wrong case", "the registered names").judge(err)
 	}
 	claims := &Claims{All: c.Claims}
 	kind := c.add("kind", "an access token", "an access token of the profile "+a.Profile)

@@ -15,7 +15,7 @@ func (c *comparison) compareClaims() {
 		return
 	}
 	if err := decidingClaims.refuseLookalikes(c.Claims, "claim"); err != nil {
-		c.add("payload", "a name of odd case", "names as they are registered").judge(err)
+		c.add("payload", "a name in the wrong case", "the registered names").judge(err)
 	}
 	c.compareIssuer()
 	_, err := stringClaim(c.Claims, "sub")

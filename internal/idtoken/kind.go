@@ -62,7 +62,7 @@ func (m mark) check(all map[string]any) error {
 	if err != nil || code == "" {
 		return err
 	}
-	return newError(code, "the payload's %s tells another kind of token", m.claim)
+	return newError(code, "the payload's %s marks another kind of token", m.claim)
 }
 
 func whenPresent(code string) func(any) (string, error) {

@@ -128,7 +128,7 @@ func checkLogoutKind(all map[string]any) error {
 		return newError(logoutNonce, "the token has a nonce")
 	}
 	if kind := all["typ"]; kind != nil && kind != "Logout" { // as Keycloak writes it
-		return newError(tokenKindOther, "the payload's typ tells another kind of token")
+		return newError(tokenKindOther, "the payload's typ marks another kind of token")
 	}
 	return nil
 }

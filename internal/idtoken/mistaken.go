@@ -22,7 +22,7 @@ func mistaken(raw string) string {
 			"the sender had no token"
 	}
 	if strings.HasSuffix(text, "...") || strings.HasSuffix(text, "…") {
-		return "ends in dots, where it was cut short: send the whole of it"
+		return "ends in dots, where it was cut short: send the whole token"
 	}
 	if !strings.ContainsFunc(text, foreign) {
 		if text != "" && text != raw {

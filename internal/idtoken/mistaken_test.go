@@ -34,7 +34,7 @@ func TestMistaken(t *testing.T) {
 		mark    = "has a byte order mark in front of it: save it as UTF-8 without one"
 		wide    = "is text in UTF-16: save it as UTF-8"
 		around  = "has white space around it: leave that out"
-		cut     = "ends in dots, where it was cut short: send the whole of it"
+		cut     = "ends in dots, where it was cut short: send the whole token"
 		percent = "is percent-encoded: decode it first"
 		base64  = "is in standard base64 or has padding: " +
 			"send it as the issuer wrote it, in base64url"

@@ -13,7 +13,7 @@ func CheckText(text string) error {
 			return fmt.Errorf("invalid UTF-8 or a replacement character at byte %d", i)
 		}
 		if r < 0x20 && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF {
-			return fmt.Errorf("character %U at byte %d cannot stand in XML", r, i)
+			return fmt.Errorf("character %U at byte %d is not allowed in XML", r, i)
 		}
 	}
 	return nil

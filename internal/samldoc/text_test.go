@@ -48,9 +48,9 @@ func TestCheckText_EveryByteAlone(t *testing.T) {
 
 func TestCheckText_TellsWhere(t *testing.T) {
 	tests := []struct{ text, want string }{
-		{"ab\x00", "character U+0000 at byte 2 cannot stand in XML"},
-		{"é\x1f", "character U+001F at byte 2 cannot stand in XML"},
-		{"\uFFFE", "character U+FFFE at byte 0 cannot stand in XML"},
+		{"ab\x00", "character U+0000 at byte 2 is not allowed in XML"},
+		{"é\x1f", "character U+001F at byte 2 is not allowed in XML"},
+		{"\uFFFE", "character U+FFFE at byte 0 is not allowed in XML"},
 		{"😀\xff", "invalid UTF-8 or a replacement character at byte 4"},
 		{"x\uFFFD", "invalid UTF-8 or a replacement character at byte 1"},
 		// an overlong NUL

@@ -548,7 +548,7 @@ func TestErrorOf_Configuration(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			failure := session.ErrorOf(assume(t, client, c.change), false)
 			if failure == nil || failure.Code != "sts_refused" ||
-				!strings.Contains(failure.Error(), "the STS client is not configured right: ") ||
+				!strings.Contains(failure.Error(), "STS client is not configured correctly: ") ||
 				!strings.Contains(failure.Error(), c.want) {
 				t.Errorf("got %v, want %q", failure, c.want)
 			}

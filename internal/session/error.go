@@ -113,7 +113,7 @@ func causeOf(
 		return unavailable, errors.New("the request could not be sent")
 	}
 	if reason := configurationReason(err); reason != "" {
-		return refused, fmt.Errorf("the STS client is not configured right: %s", reason)
+		return refused, fmt.Errorf("the STS client is not configured correctly: %s", reason)
 	}
 	return refused, errors.New("the STS client failed without an answer from AWS")
 }
