@@ -38,12 +38,17 @@ func nodeCases(t testing.TB) map[string]string {
 	return cases
 }
 
-// nodeServer is the server of the cases, and the address of a port that is closed.
+// nodeServer is the server of the cases, and the address of a port on which nobody listens. It is
+// the client's port of a connection, so no other test gets it.
 func nodeServer(t testing.TB) (server *httptest.Server, closed string) {
 	t.Helper()
 	listener := must(net.Listen("tcp", "127.0.0.1:0"))
-	closed = listener.Addr().String()
-	listener.Close()
+	connection := must(net.Dial("tcp", listener.Addr().String()))
+	t.Cleanup(func() {
+		connection.Close()
+		listener.Close()
+	})
+	closed = connection.LocalAddr().String()
 	mux := http.NewServeMux()
 	text := func(path, content, body string) {
 		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {

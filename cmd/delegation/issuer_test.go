@@ -212,14 +212,12 @@ func TestCheck_ProxyOfPlainHTTP(t *testing.T) {
 	w.issuerURL = issuer
 	working := httptest.NewServer(must(oidctest.NewNetwork(w.provider)))
 	t.Cleanup(working.Close)
-	down := httptest.NewServer(http.NotFoundHandler())
-	down.Close()
 	file := w.configFile(t, "")
 	text := strings.Replace(string(must(os.ReadFile(file))), "allow_loopback_http: true",
 		"insecure_http_hosts: [idp.internal]", 1)
 	file = w.write(t, "delegation.yaml", text)
 	for _, row := range []struct{ proxy, want string }{
-		{down.URL, "(key_set_proxy): check the proxy that HTTPS_PROXY or HTTP_PROXY names"},
+		{"http://127.0.0.1:1", "(key_set_proxy): check the proxy that HTTPS_PROXY or HTTP_PROXY names"},
 		{working.URL, "  ok"},
 	} {
 		command := exec.Command(binary(t), "check", "--config", file)

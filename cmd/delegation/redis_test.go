@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -516,11 +515,8 @@ func TestServe_ReplayMemory(t *testing.T) {
 func TestServe_RedisDown(t *testing.T) {
 	w := newWorld(t)
 	w.writeRedis(t)
-	closed := must(net.Listen("tcp", "127.0.0.1:0"))
-	closed.Close()
-	down := fmt.Sprintf(
-		"redis: {url: \"redis://%s\", username: x, password_file: password.txt, keys: [{id: one, "+
-			"secret_file: one.key}]}\n", closed.Addr())
+	const down = "redis: {url: \"redis://127.0.0.1:1\", username: x, " +
+		"password_file: password.txt, keys: [{id: one, secret_file: one.key}]}\n"
 	for more, row := range map[string]struct {
 		status int
 		wants  []string
