@@ -291,7 +291,7 @@ func TestPIN_Errors(t *testing.T) {
 			false},
 		pkcs11.CKR_PIN_INVALID:              {"refused the PIN", "correct the PIN", false},
 		pkcs11.CKR_USER_PIN_NOT_INITIALIZED: {"no PIN for users", "--init-pin", false},
-		pkcs11.CKR_DEVICE_ERROR:             {"CKR_DEVICE_ERROR from C_Login", "look at", true},
+		pkcs11.CKR_DEVICE_ERROR:             {"CKR_DEVICE_ERROR from C_Login", "check the token", true},
 		0x80000123:                          {"0x80000123 from C_Login", "manual", false},
 	} {
 		m := newModule(t, tokenSlot("saml", keyObject(private(), "signing", "1")))
@@ -432,10 +432,10 @@ func TestSign_Errors(t *testing.T) {
 		pkcs11.CKR_MECHANISM_INVALID:          {"does not sign", "CKM_RSA_PKCS", false},
 		pkcs11.CKR_MECHANISM_PARAM_INVALID:    {"does not sign", "CKM_RSA_PKCS", false},
 		pkcs11.CKR_FUNCTION_NOT_SUPPORTED:     {"does not sign", "CKM_RSA_PKCS", false},
-		pkcs11.CKR_HOST_MEMORY:                {"the token failed", "look at", true},
-		pkcs11.CKR_DEVICE_MEMORY:              {"the token failed", "look at", true},
-		pkcs11.CKR_FUNCTION_CANCELED:          {"the token failed", "look at", true},
-		pkcs11.CKR_OPERATION_ACTIVE:           {"the token failed", "look at", true},
+		pkcs11.CKR_HOST_MEMORY:                {"the token failed", "check the token", true},
+		pkcs11.CKR_DEVICE_MEMORY:              {"the token failed", "check the token", true},
+		pkcs11.CKR_FUNCTION_CANCELED:          {"the token failed", "check the token", true},
+		pkcs11.CKR_OPERATION_ACTIVE:           {"the token failed", "check the token", true},
 		pkcs11.CKR_SESSION_COUNT:              {"no free session", "end other programs", true},
 		pkcs11.CKR_ARGUMENTS_BAD:              {"CKR_ARGUMENTS_BAD", "manual", false},
 		0x80000123:                            {"0x80000123", "manual", false},
@@ -701,7 +701,7 @@ func TestLog(t *testing.T) {
 	m.failNext("C_Sign", 1, pkcs11.CKR_SESSION_HANDLE_INVALID)
 	mustSign(t, k)
 	log := w.log.Bytes()
-	if bytes.Contains(log, []byte(pin)) || !bytes.Contains(log, []byte("anew")) {
+	if bytes.Contains(log, []byte(pin)) || !bytes.Contains(log, []byte("reconnecting")) {
 		t.Errorf("log: %s", log)
 	}
 }
