@@ -18,8 +18,8 @@ import (
 	"syscall"
 )
 
-// notShown stands for an error of an unknown kind. It may be about an answer that net/http or an SDK
-// cannot read.
+// notShown stands for an error of an unknown kind. It may be about an answer that net/http or an
+// SDK cannot read.
 const notShown = "the reason is not shown, because it may repeat a part of an answer"
 
 // Missing says why there is no whole answer, from the error of an HTTP client or of a body. It has

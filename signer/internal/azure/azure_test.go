@@ -539,8 +539,8 @@ func TestTokens(t *testing.T) {
 	}
 }
 
-// TestOddAnswers: no error repeats anything of an answer that is not of the expected form, whoever
-// sent it.
+// TestOddAnswers: no error repeats anything of an answer that is not of the expected form, from
+// any of the servers that are called.
 func TestOddAnswers(t *testing.T) {
 	for i, odd := range loopback.Odd(accessToken) {
 		t.Run(fmt.Sprint("Key Vault ", i), func(t *testing.T) {

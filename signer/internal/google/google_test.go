@@ -510,8 +510,8 @@ func TestTokens(t *testing.T) {
 	}
 }
 
-// TestOddAnswers: no error repeats anything of an answer that is not of the expected form, whoever
-// sent it.
+// TestOddAnswers: no error repeats anything of an answer that is not of the expected form, from
+// any of the servers that are called.
 func TestOddAnswers(t *testing.T) {
 	for i, odd := range loopback.Odd(secret) {
 		t.Run(fmt.Sprint("Cloud KMS ", i), func(t *testing.T) {

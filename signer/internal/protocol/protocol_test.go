@@ -488,7 +488,8 @@ func TestServe_EndIsBounded(t *testing.T) {
 	<-entered
 	_ = s.in.Close()
 	late <- time.Time{}
-	if err := <-s.ended; err == nil || !strings.Contains(err.Error(), "requests were still unanswered") {
+	const unanswered = "requests were still unanswered"
+	if err := <-s.ended; err == nil || !strings.Contains(err.Error(), unanswered) {
 		t.Error(err)
 	}
 }

@@ -286,8 +286,8 @@ func (b *Builder) checkProfileIssuers(at KeyPath, c profile.Config) {
 	}
 }
 
-// checkProfileLists reports each issuer that is in both lists. profile.New would too, but lists also
-// have names that the configuration does not: other names of an issuer, and defaults.
+// checkProfileLists reports each issuer that is in both lists. profile.New would too, but its lists
+// also have names that the configuration does not: other names of an issuer, and defaults.
 func (b *Builder) checkProfileLists(at KeyPath, s *ProfileSettings, c profile.Config) {
 	for i, without := range s.IssuersWithoutProfile {
 		names := b.allNames([]string{without})

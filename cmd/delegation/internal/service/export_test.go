@@ -24,8 +24,8 @@ func DemoToken(provider *oidctest.Provider, name string, now time.Time) (string,
 // SayStart says that a service listens on an address.
 func SayStart(s *Service, address string) { s.sayStart(address) }
 
-// Operators returns the handler for operators of a service that runs, and what makes another version
-// of the service the newest.
+// Operators returns the handler for operators of a service that runs, and what makes another
+// version of the service the newest.
 func Operators(s *Service) (h http.Handler, change func(context.Context, *Service) error) {
 	r := newRunning(s)
 	return r.adminHandler(rate.NewLimiter(rate.Inf, 1)), r.change

@@ -60,8 +60,8 @@ func (i *Answers) TakeKeySet() error {
 	return nil
 }
 
-// isMade tells whether init makes a file of that name. Some file systems do not tell upper case from
-// lower case.
+// isMade tells whether init makes a file of that name. Some file systems do not tell upper case
+// from lower case.
 func isMade(name string) bool {
 	name = strings.ToLower(name)
 	made := []string{ConfigurationFile, keyFile, certificateFile, MetadataFile}
